@@ -1,0 +1,1 @@
+"""The running gateway: doors, wiring, hands on the clock, accounts, instruments."""

@@ -1,0 +1,1 @@
+"""Where requests come in. Each door speaks one dialect; the gateway behind them knows none."""

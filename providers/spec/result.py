@@ -1,0 +1,36 @@
+"""ImageResult: what an adapter brings back when the vendor delivered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from providers.spec.blob import Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:
+    """A wish that was not granted in full. ``message`` is ours, for the caller; never a vendor's text."""
+
+    parameter: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the vendor says it counted. Zero where it says nothing."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_text_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    thought_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """Delivered images, in order; at least one. Not yet verified: whoever acts must look at the bytes."""
+
+    images: tuple[Blob, ...]
+    usage: Usage | None = None
+    warnings: tuple[Warning, ...] = ()

@@ -1,0 +1,38 @@
+"""Attempt: one try at one offer, and how it ended. A request's attempts are a tuple that only grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from providers.spec.errors import Fault, Spend
+from routing.offers import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A finished try. ``fault`` None means a verified image was delivered."""
+
+    offer: Offer
+    started_at: float
+    """Monotonic seconds."""
+    seconds: float
+    spend: Spend
+    cost: Decimal = Decimal(0)
+    """USD the vendor surely bills for this try: the quote when spend is CHARGED, else zero."""
+    fault: Fault | None = None
+    message: str = ""
+    """Our sentence about the failure; safe for the caller."""
+    parameter: str | None = None
+    retry_after: float | None = None
+    """Seconds the vendor said to wait; None when it said nothing."""
+    detail: str = ""
+    """For the operator's log only."""
+    deadline_hit: bool = False
+    """The request's own deadline, not the provider, ended this try."""
+    first_byte_seconds: float | None = None
+
+    @property
+    def outcome(self) -> str:
+        """``ok`` or the fault in lower case."""
+        return "ok" if self.fault is None else self.fault.value

@@ -1,0 +1,29 @@
+"""Offer: one way to satisfy a public model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from providers.spec.adapter import ProviderModel
+from providers.spec.capability import Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A provider's version of a public model: who sells it, under which id, and what it can do.
+
+    Its price stands in the price table under (provider, model). ``position`` is the order of the configuration file;
+    it decides when two offers tie.
+    """
+
+    provider: str
+    model: str
+    """The public model's name."""
+    provider_model: ProviderModel
+    capability: Capability
+    position: int = 0
+
+    @property
+    def key(self) -> str:
+        """Identity of the offer in metrics, health and logs: ``provider/model``."""
+        return f"{self.provider}/{self.model}"
