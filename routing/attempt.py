@@ -15,8 +15,9 @@ class Attempt:
 
     offer: Offer
     started_at: float
-    """Monotonic seconds."""
+    """Unix seconds, of the same clock that routing is handed as ``now``."""
     seconds: float
+    """How long the try took."""
     spend: Spend
     cost: Decimal = Decimal(0)
     """USD the vendor surely bills for this try: the quote when spend is CHARGED, else zero."""
@@ -31,6 +32,11 @@ class Attempt:
     deadline_hit: bool = False
     """The request's own deadline, not the provider, ended this try."""
     first_byte_seconds: float | None = None
+
+    @property
+    def ended_at(self) -> float:
+        """Unix seconds at which the try was over; a wait the vendor stated runs from here."""
+        return self.started_at + self.seconds
 
     @property
     def outcome(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from providers.spec.request import Resolution
 
@@ -29,6 +30,37 @@ class PublicModel:
     """(width, height) the model gives for each tier and ratio."""
     accepted_pixels: Mapping[Resolution, Mapping[str, Pixels]]
     """Other sizes a vendor was seen to give for a tier and ratio; verification lets them pass."""
+
+    def limited_to(self, resolutions: Collection[Resolution], aspect_ratios: Collection[str]) -> PublicModel:
+        """This model with no other resolutions and ratios than these, in its own order and in its tables too.
+
+        At least one of its resolutions must be left. Where the default one is not, the next larger takes its place, or
+        else the largest.
+        """
+        left = tuple(resolution for resolution in self.resolutions if resolution in resolutions)
+        default = self.default_resolution
+        if default not in left:
+            default = next((resolution for resolution in left if resolution.edge > default.edge), left[-1])
+        return replace(
+            self,
+            resolutions=left,
+            default_resolution=default,
+            aspect_ratios=tuple(ratio for ratio in self.aspect_ratios if ratio in aspect_ratios),
+            pixels=_cut(self.pixels, left, aspect_ratios),
+            accepted_pixels=_cut(self.accepted_pixels, left, aspect_ratios),
+        )
+
+
+def _cut(
+    table: Mapping[Resolution, Mapping[str, Pixels]], resolutions: Collection[Resolution], ratios: Collection[str]
+) -> Mapping[Resolution, Mapping[str, Pixels]]:
+    return MappingProxyType(
+        {
+            resolution: MappingProxyType({ratio: size for ratio, size in sizes.items() if ratio in ratios})
+            for resolution, sizes in table.items()
+            if resolution in resolutions
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class HttpCall:
     url: str
     """Path relative to the endpoint's base URL (``/v1/...``), or an absolute URL."""
     trust: Trust = Trust.CONFIGURED
-    headers: Mapping[str, str] = field(default=_NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
     body: tuple[BodyPart, ...] = field(default=(), repr=False)
     commits: bool = False
     """From the moment this call is sent the vendor may bill."""

@@ -65,4 +65,4 @@ class ImageRequest:
     web_search: bool = False
     thinking: str | None = None
     """Thinking level in lower case: minimal, low, medium, high. None: the model's default."""
-    extras: Mapping[str, object] = field(default=_NO_EXTRAS, repr=False)
+    extras: Mapping[str, object] = field(default_factory=lambda: _NO_EXTRAS, repr=False)

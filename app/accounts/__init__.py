@@ -1,0 +1,1 @@
+"""Who may call: keys now; budgets and rate limits later."""

@@ -1,0 +1,30 @@
+"""Names: every string by which a model can be called, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from app.catalog.models import PublicModel
+from providers.spec.request import Resolution
+
+
+class Meaning(NamedTuple):
+    """What a name stands for: a model, and the resolution its suffix names."""
+
+    model: str
+    resolution: Resolution | None = None
+
+
+def suffixed(name: str, resolution: Resolution) -> str:
+    """The name that also asks for a resolution: ``nano-banana-2`` at 4K is ``nano-banana-2-4k``."""
+    return f"{name}-{resolution.value.lower()}"
+
+
+def names_of(model: PublicModel) -> Iterator[tuple[str, Meaning]]:
+    """Each name of the model: its own, its aliases, and these with the suffix of a resolution not the default."""
+    for name in (model.name, *model.aliases):
+        yield name, Meaning(model.name)
+        for resolution in model.resolutions:
+            if resolution is not model.default_resolution:
+                yield suffixed(name, resolution), Meaning(model.name, resolution)

@@ -1,0 +1,148 @@
+"""The command line: serve, demo, simulate, check, generate."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from app.catalog.catalog import CatalogError
+from app.catalog.table import offer_rows, render
+from app.demo import Simulation, chosen, simulated_settings
+from app.log import set_up_logging
+from app.main import StartError, load
+from app.person import PictureError, make_picture
+from app.serve import serve
+from app.settings import Settings
+from providers.registry import PROVIDERS
+
+cli = typer.Typer(
+    name="image-gateway",
+    help="Self-hosted gateway that speaks the OpenAI Images API and buys each image from the best provider for it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a traceback shows local variables, and those may be keys
+    add_completion=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@cli.command("serve")
+def serve_command() -> None:
+    """Serve the providers whose keys are set. Never starts or uses a simulator."""
+    _run(lambda settings: serve(settings, set_up_logging()))
+
+
+@cli.command("demo")
+def demo_command(
+    simulate: Annotated[
+        str,
+        typer.Option(help="Providers to simulate beside the real ones, comma-separated, for example fal,replicate."),
+    ] = "",
+    time_scale: Annotated[
+        float, typer.Option(min=0.1, help="How many times faster than life the simulator is.")
+    ] = 10.0,
+) -> None:
+    """Serve; with no provider key set, all four vendors are simulated."""
+
+    def run(settings: Settings) -> None:
+        names = chosen(settings, simulate)
+        set_up_logging()
+        if not names:
+            out.print("Real providers only; nothing is simulated.")
+            serve(settings, out.print)
+            return
+        with Simulation(time_scale=time_scale) as simulation:
+            out.print(
+                f"[bold]Simulated:[/bold] {', '.join(names)}. Their images are pretended and cost nothing; latencies "
+                f"are {time_scale:g} times shorter than life. Set a provider key to get real images: .env.example."
+            )
+            serve(simulated_settings(settings, names, simulation.base_url), out.print)
+
+    _run(run)
+
+
+@cli.command("simulate", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def simulate_command(context: typer.Context) -> None:
+    """Run the vendor simulator alone. Options are the simulator's own; try --help after a "--"."""
+    os.execv(sys.executable, [sys.executable, "-m", "simulator", *context.args])  # noqa: S606 - our own module
+
+
+@cli.command("check")
+def check_command() -> None:
+    """Check the configuration and print the table of offers."""
+
+    def run(settings: Settings) -> None:
+        catalog = load(settings)
+        keys = {name: settings.access(name).given for name in PROVIDERS}
+        Console(highlight=False, width=None if out.is_terminal else 160).print(render(offer_rows(catalog, keys)))
+        with_key = sum(1 for offer in catalog.offers if keys[offer.provider])
+        out.print(f"{len(catalog.models)} models, {len(catalog.offers)} offers, {with_key} with a key set.")
+
+    _run(run)
+
+
+@cli.command("generate")
+def generate_command(
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; its ending picks the format.")] = Path(
+        "image.png"
+    ),
+    model: Annotated[str | None, typer.Option(help="Model name or alias; the default model when absent.")] = None,
+    size: Annotated[str | None, typer.Option(help="WxH, a ratio such as 16:9, or a tier such as 2K.")] = None,
+    provider: Annotated[str | None, typer.Option(help=f"Ask only this provider: {', '.join(PROVIDERS)}.")] = None,
+) -> None:
+    """Make one image and write it to a file."""
+
+    def run(settings: Settings) -> None:
+        names = chosen(settings, "")
+        set_up_logging(quiet=True)
+
+        def draw(ready: Settings) -> None:
+            asyncio.run(
+                make_picture(ready, err, prompt=prompt, output=output, model=model, size=size, provider=provider)
+            )
+
+        if not names:
+            draw(settings)
+            return
+        err.print("No provider key is set: the vendors are simulated.")
+        with Simulation(time_scale=10.0) as simulation:
+            draw(simulated_settings(settings, names, simulation.base_url))
+
+    _run(run)
+
+
+def _run(command: Callable[[Settings], None]) -> None:
+    """Run a command with the operator's settings; every expected failure is one sentence and exit code 1."""
+    try:
+        command(Settings())
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "settings"
+        _fail(f"{name}: {first['msg']}.")
+    except (CatalogError, StartError, PictureError) as failed:
+        _fail(str(failed))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _fail(sentence: str) -> NoReturn:
+    err.print(sentence, style="bold red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

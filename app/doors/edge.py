@@ -1,0 +1,99 @@
+"""The edge: what every request passes, whatever its door. Raw ASGI, because a framework middleware would hide the
+caller's hang-up.
+
+Draws the request id, asks for the key, catches what nobody caught, sets the headers every answer has.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
+from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong
+from app.doors.reply import send_error
+from app.telemetry import Telemetry, request_id
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
+
+_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+class Edge:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, keys: Keys, metrics_keys: Keys, telemetry: Telemetry) -> None:
+        self._app = app
+        self._keys = keys
+        self._metrics_keys = metrics_keys
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        drawn = f"req_{uuid.uuid4().hex}"
+        token = request_id.set(drawn)
+        started = False
+
+        async def send_marked(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                present = {name.lower() for name, _ in message["headers"]}
+                extra = [(name, value) for name, value in _HEADERS if name not in present]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", drawn.encode()), *extra]}
+            await send(message)
+
+        try:
+            with self._telemetry.serving():
+                refusal = self._refusal(scope)
+                if refusal is not None:
+                    await send_error(refusal, scope, receive, send_marked)
+                else:
+                    await self._app(scope, receive, send_marked)
+        except Exception as bug:
+            # Only the kind and place of a bug are logged: its text may hold the caller's prompt.
+            _log.error("bug", request_id=drawn, error=type(bug).__name__, place=_place(bug))
+            if started:
+                raise
+            await send_error(internal_error(), scope, receive, send_marked)
+        finally:
+            request_id.reset(token)
+
+    def _refusal(self, scope: Scope) -> ApiError | None:
+        access = access_to(scope["path"])
+        headers = scope["headers"]
+        if access is Access.OPEN:
+            return None
+        if access is Access.METRICS:
+            return self._without(self._metrics_keys, headers) if self._metrics_keys else None
+        if not self._keys:
+            return None if from_this_machine(headers) else _foreign()
+        return self._without(self._keys, headers)
+
+    @staticmethod
+    def _without(keys: Keys, headers: list[tuple[bytes, bytes]]) -> ApiError | None:
+        presented = presented_key(headers)
+        if keys.admit(presented):
+            return None
+        return key_wrong() if presented else key_missing()
+
+
+def _foreign() -> ApiError:
+    return ApiError(
+        403,
+        "Without GATEWAY_API_KEYS the gateway serves only programs on its own machine that call it by a loopback name.",
+        type="invalid_request_error",
+        code="loopback_only",
+    )
+
+
+def _place(bug: BaseException) -> str:
+    trace = bug.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""

@@ -1,0 +1,211 @@
+"""The OpenAI Images door: generations, the routes not built yet, and the model list."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.catalog.catalog import UnknownModelError
+from app.catalog.models import FoundModel, PublicModel
+from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
+from app.doors.openai_images.errors import (
+    ApiError,
+    ParameterError,
+    body_too_large,
+    media_type_unsupported,
+    model_not_found,
+)
+from app.doors.openai_images.schema import parse_generation
+from app.doors.openai_images.translate import Translated, translate
+from app.doors.reply import PartsResponse, error_response
+from app.gateway import Made, NotMadeError
+from app.services import Services, services
+from providers.spec.errors import Spend
+
+DOOR = "openai_images"
+MAX_JSON_BYTES = 32 * 1024 * 1024
+"""A 32,000-character prompt is under 400 KB; the rest is room for clients that send reference images as data URLs,
+so that they get a sentence about it rather than a 413."""
+BODY_SECONDS = 60.0
+"""Longest a caller may take to send a body."""
+PREFIXES = ("/v1", "", "/openai/v1")
+"""People configure clients with and without ``/v1``; Azure-minded ones with ``/openai/v1``."""
+
+router = APIRouter()
+T = TypeVar("T")
+
+
+async def generations(request: Request) -> Response:
+    """Make an image from a prompt."""
+    own = services(request)
+    started = time.monotonic()
+    model_name = ""
+    outcome = "abandoned"
+    try:
+        body = await _json_body(request)
+        parsed = parse_generation(body, max_timeout_s=own.catalog.policy.max_timeout_s)
+        found = _find(own, parsed.model)
+        model_name = found.model.name
+        translated = translate(parsed, found)
+        made = await _unless_hung_up(request, _make(own, translated, found))
+        if made is None:
+            return Response(status_code=499)
+        response = await _success(made, translated, found.model)
+    except ApiError as error:
+        outcome = error.code or str(error.status)
+        return error_response(error)
+    except NotMadeError as failed:
+        outcome = failed.verdict.code or str(failed.verdict.status)
+        return error_response(_not_made(failed))
+    else:
+        outcome = "ok"
+        return response
+    finally:
+        own.telemetry.request_ended(DOOR, model_name, outcome, time.monotonic() - started)
+
+
+async def edits(request: Request) -> Response:  # noqa: ARG001 - a route's signature
+    """Not built yet, and says so."""
+    return error_response(
+        ApiError(
+            400,
+            "Image edits are not supported by this version of the gateway; /v1/images/generations is.",
+            type="invalid_request_error",
+            param="image",
+            code="unsupported_value",
+        )
+    )
+
+
+async def variations(request: Request) -> Response:  # noqa: ARG001 - a route's signature
+    """Gone at OpenAI, never here."""
+    return error_response(
+        ApiError(
+            404,
+            "Image variations do not exist here, nor at OpenAI any more; use /v1/images/generations.",
+            type="invalid_request_error",
+            code="route_not_found",
+        )
+    )
+
+
+async def models(request: Request) -> Response:
+    """The models that can be asked for now."""
+    own = services(request)
+    return JSONResponse({"object": "list", "data": [_model(model) for model in own.catalog.models.values()]})
+
+
+async def model(request: Request, model_id: str) -> Response:
+    """One model, by its name, an alias, or a name with a provider before it."""
+    try:
+        found = _find(services(request), model_id)
+    except ApiError as error:
+        return error_response(error)
+    return JSONResponse(_model(found.model))
+
+
+for _prefix in PREFIXES:
+    router.add_api_route(f"{_prefix}/images/generations", generations, methods=["POST"])
+    router.add_api_route(f"{_prefix}/images/edits", edits, methods=["POST"])
+    router.add_api_route(f"{_prefix}/images/variations", variations, methods=["POST"])
+    router.add_api_route(f"{_prefix}/models", models, methods=["GET"])
+    router.add_api_route(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET"])
+
+
+async def _json_body(request: Request) -> bytes:
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type.startswith("multipart/"):
+        raise media_type_unsupported(media_type, "application/json")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = bytearray()
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_JSON_BYTES:
+                    raise body_too_large(MAX_JSON_BYTES)
+    except TimeoutError:
+        raise ApiError(
+            408,
+            f"The request body did not arrive within {BODY_SECONDS:.0f} s.",
+            type="invalid_request_error",
+            code="request_timeout",
+        ) from None
+    # curl sends JSON as a form when no type is given; what looks like JSON is read as JSON.
+    if media_type and not media_type.endswith("json") and not body.lstrip().startswith(b"{"):
+        raise media_type_unsupported(media_type, "application/json")
+    return bytes(body)
+
+
+def _find(own: Services, name: str | None) -> FoundModel:
+    try:
+        return own.catalog.find(name, default_model=own.default_model)
+    except UnknownModelError as unknown:
+        raise model_not_found(str(unknown)) from None
+
+
+async def _make(own: Services, translated: Translated, found: FoundModel) -> Made:
+    return await own.gateway.make(
+        translated.request, found.model, own.catalog.offers_of(found), timeout_s=translated.timeout_s
+    )
+
+
+async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """The work's result; None when the caller left first, in which case the work was cancelled.
+
+    The server does not cancel a handler whose client is gone, and sending to one is silent: its receive channel tells.
+    """
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_hung_up(request))
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return None
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _success(made: Made, translated: Translated, model: PublicModel) -> Response:
+    del model
+    warnings = (*translated.warnings, *made.warnings)
+    metadata = metadata_of(made.attempts, resolution=translated.request.resolution, warnings=warnings)
+    parts = await asyncio.to_thread(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
+    return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated))
+
+
+def _not_made(failed: NotMadeError) -> ApiError:
+    verdict = failed.verdict
+    headers = dict(headers_of(failed.attempts, simulated=failed.simulated))
+    if verdict.retry_after is not None:
+        headers["retry-after"] = str(verdict.retry_after)
+    spent = any(attempt.spend is not Spend.NONE for attempt in failed.attempts)
+    if spent or verdict.should_retry is not None:
+        headers["x-should-retry"] = "false" if spent or not verdict.should_retry else "true"
+    return ApiError(
+        verdict.status,
+        verdict.message,
+        type=verdict.type,
+        param=verdict.param,
+        code=verdict.code,
+        headers=headers,
+        metadata=metadata_of(failed.attempts, resolution=failed.plan.resolution, warnings=()),
+    )
+
+
+def _model(model: PublicModel) -> dict[str, object]:
+    return {"id": model.name, "object": "model", "created": model.created, "owned_by": model.owned_by}
+
+
+__all__ = ["ParameterError", "router"]

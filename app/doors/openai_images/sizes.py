@@ -1,0 +1,286 @@
+"""Sizes as callers spell them, settled to a ratio and a tier the model really has. Pure.
+
+A caller may speak of size in several parameters at once. Each accepts a ratio (``16:9``), a tier (``2K``) or pixels
+(``1264x848``). The extras (``aspect_ratio``, ``resolution``, ...) rule over the tier in the model's name, and that over
+``size``, which many clients fill in without being asked to. For the same reason ``size`` is a wish, granted as nearly
+as the model can, while the extras are demands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.catalog.models import Pixels, PublicModel
+from app.doors.openai_images.errors import ParameterError, shown
+from providers.spec.request import Resolution
+from providers.spec.result import Warning
+
+MAX_EDGE = 16_384
+"""Pixels. Above the longest edge any vendor documents (12,288: 8:1 at 4K of Google's Gemini 3.1 Flash Image)."""
+MAX_RATIO = 20.0
+"""Long edge to short edge. Beyond it the nearest ratio a model has (8:1 at most) is no longer what was asked for."""
+RATIO_EDGE = 32
+"""``16x9`` with both numbers up to this is a ratio: nobody wants an image of 16 pixels."""
+
+_SAME_RATIO = 0.005
+"""Two ratios whose logarithms differ by less are the same, however they are spelt (1920:1080, 1.78:1). The
+nearest two of any model lie 0.06 apart."""
+_TIERS: Mapping[str, Resolution] = {
+    "512": Resolution.R512,
+    "0.5k": Resolution.R512,
+    ".5k": Resolution.R512,
+    "1024": Resolution.R1K,
+    "1k": Resolution.R1K,
+    "2048": Resolution.R2K,
+    "2k": Resolution.R2K,
+    "4096": Resolution.R4K,
+    "4k": Resolution.R4K,
+}
+_UNSAID = frozenset({"", "auto", "default", "match_input_image"})
+_PIXELS = re.compile(r"([0-9]{1,9})(?:px)?\s*[x×*]\s*([0-9]{1,9})(?:px)?")
+_RATIO = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*[:/]\s*([0-9]{1,6}(?:\.[0-9]{1,6})?)")
+_EXPECTED = 'a size such as "1024x1024", a ratio such as "16:9", a resolution such as "2K", or "auto"'
+
+_Choice = TypeVar("_Choice")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What one parameter says about size. Exactly one of ``ratio``, ``tier`` and ``pixels`` is set."""
+
+    param: str
+    """The parameter as the caller spelt it, for example ``image_config.aspectRatio``."""
+    text: str
+    ratio: float | None = None
+    """Width divided by height."""
+    tier: Resolution | None = None
+    pixels: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeWishes:
+    """Everything a body says about size."""
+
+    size: Spelling | None = None
+    extras: tuple[Spelling, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The ratio and tier to order. ``pixels`` is what the model's table gives for them; None without a ratio."""
+
+    aspect_ratio: str | None
+    resolution: Resolution
+    pixels: Pixels | None
+    warnings: tuple[Warning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A spelling in the model's own terms: the nearest it has."""
+
+    spelling: Spelling
+    ratio: str | None
+    tier: Resolution | None
+
+
+def spelling(param: str, value: object) -> Spelling | None:
+    """What ``value`` says; None when it leaves the choice to the model (``auto``, ``match_input_image``).
+
+    Raises ParameterError when it says nothing this gateway understands, or pixels beyond ``MAX_EDGE`` or ``MAX_RATIO``.
+    """
+    if isinstance(value, Mapping) and {"width", "height"} <= value.keys():
+        value = f"{value['width']}x{value['height']}"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _not_understood(param, value)
+    text = format(value, "g") if isinstance(value, float) else str(value).strip()
+    word = text.lower()
+    if word in _UNSAID:
+        return None
+    tier = _TIERS.get(word.removesuffix("px").replace(" ", ""))
+    if tier is not None:
+        return Spelling(param, text, tier=tier)
+    if pair := _PIXELS.fullmatch(word):
+        return _from_edges(param, text, int(pair[1]), int(pair[2]))
+    if pair := _RATIO.fullmatch(word):
+        return _from_ratio(param, text, float(pair[1]), float(pair[2]))
+    raise _not_understood(param, value)
+
+
+def _not_understood(param: str, value: object) -> ParameterError:
+    return ParameterError(param, f"{param} must be {_EXPECTED}, not {shown(value)}.")
+
+
+def _from_edges(param: str, text: str, width: int, height: int) -> Spelling:
+    if 0 < width <= RATIO_EDGE and 0 < height <= RATIO_EDGE:
+        return _from_ratio(param, text, width, height)
+    if not (1 <= width <= MAX_EDGE and 1 <= height <= MAX_EDGE):
+        raise ParameterError(
+            param, f'{param} must have edges of 1 to {MAX_EDGE:,} pixels, such as "1024x1024", not {shown(text)}.'
+        )
+    _check_ratio(param, text, width / height)
+    return Spelling(param, text, pixels=(width, height))
+
+
+def _from_ratio(param: str, text: str, width: float, height: float) -> Spelling:
+    if width <= 0 or height <= 0:
+        raise ParameterError(param, f'{param} must be a ratio above zero such as "16:9", not {shown(text)}.')
+    _check_ratio(param, text, width / height)
+    return Spelling(param, text, ratio=width / height)
+
+
+def _check_ratio(param: str, text: str, ratio: float) -> None:
+    if not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
+        raise ParameterError(
+            param, f"{param} must have a ratio between 1:{MAX_RATIO:g} and {MAX_RATIO:g}:1, not {shown(text)}."
+        )
+
+
+def settle(model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | None = None) -> Settled:
+    """The ratio and tier of ``model`` that come of the caller's words and of the tier in the model's name.
+
+    Raises ParameterError (``unsupported_value``) when an extra demands what the model has not, and (``invalid_value``)
+    when two extras differ. Everything else that is not granted to the letter is a warning.
+    """
+    extras = [_demanded(model, extra) for extra in wishes.extras]
+    size = _wished(model, wishes.size) if wishes.size else None
+    ruling_ratio = _agreed(extras, lambda reading: reading.ratio)
+    ruling_tier = _agreed(extras, lambda reading: reading.tier)
+    if suffix_tier is not None:
+        _demand_tier(model, "model", suffix_tier)
+
+    ratio = ruling_ratio.ratio if ruling_ratio else (size.ratio if size else None)
+    tier = (ruling_tier.tier if ruling_tier else None) or suffix_tier or (size.tier if size else None)
+    resolution = tier or model.default_resolution
+    pixels = model.pixels.get(resolution, {}).get(ratio) if ratio else None
+    settled = Settled(ratio, resolution, pixels)
+
+    warnings: list[Warning] = []
+    if ruling_tier and suffix_tier not in (None, resolution):
+        message = f"the resolution {suffix_tier} in the model's name is overruled by {ruling_tier.spelling.param}"
+        warnings.append(Warning("model", message))
+    warnings += [warning for extra in extras for warning in _shortfall(model, extra, settled)]
+    if size:
+        by_ratio = ruling_ratio.spelling.param if ruling_ratio else None
+        by_tier = ruling_tier.spelling.param if ruling_tier else ("model" if suffix_tier else None)
+        overruled_by = _overruling(size, settled, by_ratio, by_tier)
+        if overruled_by:
+            warnings.append(Warning("size", f"{size.spelling.text} is overruled by {' and '.join(overruled_by)}"))
+        else:
+            warnings += _shortfall(model, size, settled)
+    return Settled(ratio, resolution, pixels, tuple(warnings))
+
+
+def _demanded(model: PublicModel, extra: Spelling) -> _Reading:
+    reading = _read(model, extra)
+    if reading.tier is not None:
+        _demand_tier(model, extra.param, reading.tier)
+    if extra.ratio is not None and not _is(extra.ratio, reading.ratio):
+        raise ParameterError(
+            extra.param,
+            f"{model.name} has no ratio {shown(extra.text)}; it has {', '.join(model.aspect_ratios)}.",
+            "unsupported_value",
+        )
+    return reading
+
+
+def _demand_tier(model: PublicModel, param: str, tier: Resolution) -> None:
+    if tier not in model.resolutions:
+        raise ParameterError(
+            param, f"{model.name} has no resolution {tier}; it has {', '.join(model.resolutions)}.", "unsupported_value"
+        )
+
+
+def _wished(model: PublicModel, size: Spelling) -> _Reading:
+    reading = _read(model, size)
+    if reading.tier is None or reading.tier in model.resolutions:
+        return reading
+    return _Reading(size, reading.ratio, _nearest_tier(model.resolutions, reading.tier))
+
+
+def _read(model: PublicModel, said: Spelling) -> _Reading:
+    if said.tier is not None:
+        return _Reading(said, None, said.tier)
+    if said.pixels is None:
+        return _Reading(said, _nearest_ratio(model.aspect_ratios, said.ratio or 1.0), None)
+    for tier, ratio, pixels in _table(model):
+        if pixels == said.pixels:
+            return _Reading(said, ratio, tier)
+    width, height = said.pixels
+    return _Reading(said, _nearest_ratio(model.aspect_ratios, width / height), _tier_of_area(width * height))
+
+
+def _table(model: PublicModel) -> Iterator[tuple[Resolution, str, Pixels]]:
+    for table in (model.pixels, model.accepted_pixels):
+        for tier in model.resolutions:
+            for ratio, pixels in table.get(tier, {}).items():
+                if ratio in model.aspect_ratios:
+                    yield tier, ratio, pixels
+
+
+def _tier_of_area(area: int) -> Resolution:
+    # The limits lie half-way between the edges of two neighbouring tiers.
+    edge = math.sqrt(area)
+    for tier, limit in ((Resolution.R512, 768), (Resolution.R1K, 1536), (Resolution.R2K, 3072)):
+        if edge < limit:
+            return tier
+    return Resolution.R4K
+
+
+def _nearest_tier(tiers: Sequence[Resolution], wanted: Resolution) -> Resolution:
+    # Of two equally near the larger: a picture can be made smaller without loss, not larger.
+    return min(tiers, key=lambda tier: (abs(math.log2(tier.edge / wanted.edge)), -tier.edge))
+
+
+def _nearest_ratio(ratios: Iterable[str], wanted: float) -> str | None:
+    return min(ratios, key=lambda ratio: abs(math.log(value_of(ratio) / wanted)), default=None)
+
+
+def value_of(ratio: str) -> float:
+    """Width divided by height of a ratio as the model's list spells it (``"W:H"``)."""
+    width, _, height = ratio.partition(":")
+    return float(width) / float(height)
+
+
+def _is(wanted: float, ratio: str | None) -> bool:
+    return ratio is not None and abs(math.log(value_of(ratio) / wanted)) < _SAME_RATIO
+
+
+def _agreed(extras: Sequence[_Reading], part: Callable[[_Reading], _Choice | None]) -> _Reading | None:
+    """The first extra that says this part of the size. Raises ParameterError when a later one says otherwise."""
+    speaking = [extra for extra in extras if part(extra) is not None]
+    for other in speaking[1:]:
+        if part(other) != part(speaking[0]):
+            first = speaking[0].spelling
+            raise ParameterError(
+                other.spelling.param,
+                f"{first.param} {shown(first.text)} and {other.spelling.param} {shown(other.spelling.text)} "
+                "ask for different images; send one of them.",
+            )
+    return speaking[0] if speaking else None
+
+
+def _overruling(size: _Reading, settled: Settled, by_ratio: str | None, by_tier: str | None) -> list[str]:
+    by: list[str] = []
+    if by_ratio and size.ratio not in (None, settled.aspect_ratio):
+        by.append(by_ratio)
+    if by_tier and size.tier not in (None, settled.resolution) and by_tier not in by:
+        by.append(by_tier)
+    return by
+
+
+def _shortfall(model: PublicModel, reading: _Reading, settled: Settled) -> Iterator[Warning]:
+    """What is missing between the words of a parameter that was followed and the image that will come."""
+    said = reading.spelling
+    if said.pixels is not None and settled.pixels is not None and said.pixels != settled.pixels:
+        width, height = settled.pixels
+        delivered = f"{width}x{height} ({settled.aspect_ratio} at {settled.resolution})"
+        yield Warning(said.param, f"{said.text} is delivered as {delivered}")
+    elif said.tier is not None and said.tier != settled.resolution:
+        yield Warning(said.param, f"{model.name} has no {said.tier}; the image is delivered at {settled.resolution}")
+    elif said.ratio is not None and not _is(said.ratio, reading.ratio):
+        yield Warning(said.param, f"{model.name} has no {said.text}; the image is delivered as {settled.aspect_ratio}")

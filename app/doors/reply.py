@@ -1,0 +1,43 @@
+"""Answers as ASGI sends them: error envelopes, and large bodies written in parts with an exact length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.doors.openai_images.errors import ApiError
+
+_CHUNK = 256 * 1024
+"""Bytes handed to the server at a time; it applies back-pressure between them."""
+
+
+class PartsResponse(Response):
+    """A body that lies in several pieces, sent without joining them."""
+
+    def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
+        super().__init__(status_code=200, headers=dict(headers), media_type="application/json")
+        self._parts = parts
+        self.headers["content-length"] = str(sum(len(part) for part in parts))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Send the pieces."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] != "HEAD":
+            for part in self._parts:
+                view = memoryview(part)
+                for start in range(0, len(view), _CHUNK):
+                    chunk = bytes(view[start : start + _CHUNK])
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def error_response(error: ApiError) -> Response:
+    """The envelope as a response."""
+    return Response(error.body(), status_code=error.status, headers=dict(error.headers), media_type="application/json")
+
+
+async def send_error(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with an envelope where no framework is at hand."""
+    await error_response(error)(scope, receive, send)

@@ -1,0 +1,34 @@
+"""Logging: JSON lines on stderr, readable ones on a terminal. Third-party libraries speak from WARNING up."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+import structlog
+
+
+def set_up_logging(*, quiet: bool = False) -> Callable[[str], None]:
+    """Set up logging for the process; returns a function that logs one sentence. ``quiet``: errors only."""
+    level = logging.CRITICAL if quiet else logging.INFO
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    if quiet:
+        logging.disable(logging.CRITICAL)
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logger = structlog.get_logger("gateway")
+
+    def say(sentence: str) -> None:
+        logger.info(sentence)
+
+    return say

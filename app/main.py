@@ -1,0 +1,132 @@
+"""Main: the only place where things are constructed and joined."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from app.accounts.keys import Keys
+from app.catalog.catalog import Catalog
+from app.catalog.load import load_catalog
+from app.doors.edge import Edge
+from app.doors.openai_images import routes as openai_images
+from app.doors.openai_images.errors import ApiError, internal_error, method_not_allowed, route_not_found
+from app.doors.ops import routes as ops
+from app.doors.reply import error_response
+from app.gateway import Gateway
+from app.services import Services
+from app.settings import KEY_HINTS, Settings, is_loopback
+from app.telemetry import Telemetry
+from providers.converse import Driver, Provider
+from providers.credentials import CredentialUnavailableError
+from providers.registry import PROVIDERS, connect, schemas
+from providers.transport import Transport
+
+LEAVE_SECONDS = 10.0
+"""How long shutdown waits for cancel calls to vendors: the grace of a submit plus the limit of a cancel."""
+
+
+class StartError(Exception):
+    """The gateway cannot start. The message is one sentence for the operator."""
+
+
+def connected(settings: Settings) -> Mapping[str, Provider]:
+    """The providers whose keys are set. May read files and ask the metadata server: not for the event loop.
+
+    Raises StartError when a provider's setting cannot be used.
+    """
+    providers = {}
+    for name in PROVIDERS:
+        access = settings.access(name)
+        if not access.given:
+            continue
+        try:
+            providers[name] = connect(name, access)
+        except CredentialUnavailableError as unavailable:
+            raise StartError(f"{name}: {unavailable}; set {KEY_HINTS[name]}.") from None
+    return providers
+
+
+def load(settings: Settings) -> Catalog:
+    """The whole catalog, whoever has a key. Raises CatalogError."""
+    return load_catalog(settings.gateway_config_dir, providers=schemas())
+
+
+def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:
+    """The application, ready to be served. Raises StartError or CatalogError, each with one sentence.
+
+    ``catalog`` stands in for the one of the settings' configuration folder.
+    """
+    if not settings.api_keys and not is_loopback(settings.gateway_host):
+        raise StartError(
+            f"GATEWAY_API_KEYS is not set, so the gateway serves this machine only and cannot bind to "
+            f"{settings.gateway_host}: set GATEWAY_API_KEYS, or GATEWAY_HOST=127.0.0.1."
+        )
+    providers = connected(settings)
+    offered = (catalog or load(settings)).restricted_to(providers)
+    if not offered.offers:
+        hints = "; ".join(f"{hint} ({name})" for name, hint in KEY_HINTS.items())
+        raise StartError(f"No provider has a key, so there is nothing to offer: set at least one of {hints}.")
+    telemetry = Telemetry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        policy = offered.policy
+        transport = Transport(spool_dir=settings.gateway_spool_dir)
+        driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
+        gateway = Gateway(providers=providers, prices=offered.prices, policy=policy, driver=driver, telemetry=telemetry)
+        own = Services(offered, gateway, telemetry, settings.gateway_default_model)
+        app.state.services = own
+        try:
+            yield
+        finally:
+            own.draining = True
+            await driver.close(LEAVE_SECONDS)
+            await transport.close()
+            gateway.close()
+
+    app = FastAPI(title="Image gateway", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(ops.router)
+    app.include_router(openai_images.router)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ApiError, _api_error)
+    metrics_key = settings.gateway_metrics_key
+    return Edge(
+        app,
+        keys=Keys(settings.api_keys),
+        metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),
+        telemetry=telemetry,
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return error_response(internal_error())
+    method, path = request.method, request.url.path
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "").split(",")
+        return error_response(method_not_allowed(method, path, [name.strip() for name in allowed if name.strip()]))
+    if error.status_code == 404:
+        return error_response(route_not_found(method, path))
+    return error_response(
+        ApiError(error.status_code, "The request cannot be read.", type="invalid_request_error", code="invalid_request")
+    )
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    del request, error
+    return error_response(
+        ApiError(400, "The request's path or query cannot be read.", type="invalid_request_error", code="invalid_value")
+    )
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    del request
+    return error_response(error if isinstance(error, ApiError) else internal_error())

@@ -1,0 +1,114 @@
+"""Settings: what the operator sets by environment or ``.env``. Nothing else; facts live in ``config/``."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from providers.registry import Access
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine only."""
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _base_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a URL such as https://host or https://host/prefix")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must be https; plain http is for loopback addresses only, for the key would travel in clear")
+    return value.rstrip("/")
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Unset = BeforeValidator(_empty_is_unset)
+BaseUrl = Annotated[str | None, Unset, AfterValidator(_base_url)]
+Secret = Annotated[SecretStr | None, Unset]
+Text = Annotated[str | None, Unset]
+
+
+class Settings(BaseSettings):
+    """Environment variables carry the field's name in upper case. Raises pydantic's ValidationError on bad values."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=0, le=65535)
+    gateway_config_dir: Path = PROJECT_ROOT / "config"
+    gateway_data_dir: Path = Path("data")
+    gateway_spool_dir: Annotated[Path | None, Unset] = None
+    """Where large bodies lie while they are handled; a disk volume. Unset: the system's temporary folder."""
+    gateway_default_model: str = "gemini-3.1-flash-image-preview"
+    gateway_api_keys: Secret = None
+    """Comma-separated. Unset: loopback only."""
+    gateway_metrics_key: Secret = None
+    """Unset: /metrics is open."""
+    redis_url: Secret = None
+
+    gemini_api_key: Secret = None
+    google_cloud_project: Text = None
+    google_cloud_location: str = "global"
+    google_application_credentials: Text = None
+    vertex_api_key: Secret = None
+    fal_key: Secret = None
+    replicate_api_token: Secret = None
+    gemini_base_url: BaseUrl = None
+    vertex_base_url: BaseUrl = None
+    fal_base_url: BaseUrl = None
+    replicate_base_url: BaseUrl = None
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The callers' keys; empty when none is set."""
+        if self.gateway_api_keys is None:
+            return ()
+        return tuple(key for part in self.gateway_api_keys.get_secret_value().split(",") if (key := part.strip()))
+
+    def access(self, provider: str) -> Access:
+        """How to reach a provider, as far as the operator said."""
+        if provider == "vertex":
+            return Access(
+                api_key=_plain(self.vertex_api_key),
+                base_url=self.vertex_base_url,
+                project=self.google_cloud_project,
+                location=self.google_cloud_location,
+                credentials_file=self.google_application_credentials,
+            )
+        keys = {"gemini": self.gemini_api_key, "fal": self.fal_key, "replicate": self.replicate_api_token}
+        urls = {"gemini": self.gemini_base_url, "fal": self.fal_base_url, "replicate": self.replicate_base_url}
+        return Access(api_key=_plain(keys[provider]), base_url=urls[provider])
+
+
+KEY_HINTS = {
+    "gemini": "GEMINI_API_KEY",
+    "vertex": "VERTEX_API_KEY, or GOOGLE_CLOUD_PROJECT with GOOGLE_APPLICATION_CREDENTIALS",
+    "fal": "FAL_KEY",
+    "replicate": "REPLICATE_API_TOKEN",
+}
+"""What to set for each provider, for messages to the operator."""
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None

@@ -1,0 +1,133 @@
+"""Telemetry: attempts and plans become metrics and one structured log line. No other module touches a metric."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from providers.spec.request import ImageRequest
+from routing.attempt import Attempt
+from routing.plan import RoutePlan
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
+"""Histogram bounds in seconds: an answer from the gateway itself takes milliseconds, an image 2 to 120 s."""
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request being served, as in ``x-request-id``; empty outside of one."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
+
+
+class Telemetry:
+    """Instruments of one gateway, in a registry of their own so that two gateways in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gateway_requests_total",
+            "Requests answered, by outcome: ok, the error code, or abandoned",
+            ["door", "model", "outcome"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "gateway_request_seconds",
+            "Seconds from a request's arrival to its answer",
+            ["door", "model", "outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        offer = ["provider", "model", "operation", "resolution", "outcome"]
+        self._attempts = Counter(
+            "gateway_attempts_total", "Tries at a provider, by outcome", offer, registry=self.registry
+        )
+        self._attempt_seconds = Histogram(
+            "gateway_attempt_seconds", "Seconds a try took", offer, buckets=_SECONDS, registry=self.registry
+        )
+        self._cost = Counter(
+            "gateway_cost_usd_total",
+            "USD that vendors surely bill, failed deliveries included",
+            ["provider", "model"],
+            registry=self.registry,
+        )
+        self._in_flight = Gauge("gateway_in_flight", "Requests being served", registry=self.registry)
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """Counts a request as in flight."""
+        self._in_flight.inc()
+        try:
+            yield
+        finally:
+            self._in_flight.dec()
+
+    def request_ended(self, door: str, model: str, outcome: str, seconds: float) -> None:
+        """A request was answered. ``model`` is a public model's name or empty: never what a caller made up."""
+        self._requests.labels(door, model, outcome).inc()
+        self._request_seconds.labels(door, model, outcome).observe(seconds)
+
+    def attempt_ended(self, attempt: Attempt, request: ImageRequest) -> None:
+        """A try ended, well or not."""
+        resolution = request.resolution.value if request.resolution is not None else ""
+        labels = (attempt.offer.provider, attempt.offer.model, request.operation.value, resolution, attempt.outcome)
+        self._attempts.labels(*labels).inc()
+        self._attempt_seconds.labels(*labels).observe(attempt.seconds)
+        if attempt.cost:
+            # Prometheus counts in float: an instrument, not the books.
+            self._cost.labels(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+        self._alarm(attempt)
+
+    def plan_ended(self, plan: RoutePlan, attempts: tuple[Attempt, ...]) -> None:
+        """One line that answers why a request cost what it cost and took what it took."""
+        _log.info(
+            "request",
+            request_id=request_id.get(),
+            model=plan.model,
+            operation=plan.operation.value,
+            resolution=plan.resolution.value if plan.resolution is not None else None,
+            outcome=attempts[-1].outcome if attempts else "no_offer",
+            attempts=[
+                {
+                    "offer": attempt.offer.key,
+                    "outcome": attempt.outcome,
+                    "seconds": round(attempt.seconds, 3),
+                    "spend": attempt.spend.value,
+                    "cost_usd": str(attempt.cost),
+                    "detail": attempt.detail,
+                }
+                for attempt in attempts
+            ],
+            candidates=[candidate.reason for candidate in plan.candidates],
+            rejected={rejection.offer.key: rejection.reason for rejection in plan.rejections},
+        )
+
+    def _alarm(self, attempt: Attempt) -> None:
+        if attempt.fault is None:
+            return
+        effect = FAULT_TABLE[attempt.fault].health
+        if effect in {HealthEffect.OUT, HealthEffect.OUT_LONG}:
+            _log.error(
+                "provider_out",
+                request_id=request_id.get(),
+                offer=attempt.offer.key,
+                outcome=attempt.outcome,
+                advice=_ADVICE[attempt.fault],
+            )
+        elif attempt.fault is Fault.OWN_FAULT:
+            _log.error("own_fault", request_id=request_id.get(), offer=attempt.offer.key, detail=attempt.detail)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics page and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+_ADVICE = {
+    Fault.CREDENTIALS: "check this provider's key: it refused it",
+    Fault.OUT_OF_FUNDS: "top up this provider's account: it says the balance is used up",
+    Fault.MODEL_GONE: "the provider no longer has this model id: change it in config/models.toml",
+}

@@ -1,0 +1,189 @@
+"""fal's queue as a conversation: submit, ask until completed, fetch the result, download the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import chain, repeat
+
+from providers.fal import errors, wire
+from providers.fal.inputs import SCHEMAS, input_for
+from providers.spec.adapter import Endpoint, ProviderModel
+from providers.spec.blob import Blob
+from providers.spec.conversation import (
+    Abandoned,
+    Conversation,
+    HttpCall,
+    Pause,
+    Reply,
+    Step,
+    Trust,
+    Unanswered,
+)
+from providers.spec.errors import ProviderError, Spend
+from providers.spec.request import ImageRequest
+from providers.spec.result import ImageResult
+from providers.spec.waits import stated_wait
+
+FIRST_PAUSES_S = (0.5, 0.75, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0)
+"""Seconds before each of the first questions. Short at first, because the quick models need one to two seconds; then
+so that an image of 13 s, the usual case, is noticed after a second on average. fal does not meter questions."""
+
+LATER_PAUSE_S = 3.0
+"""Seconds before every further question."""
+
+LONGEST_PAUSE_S = 10.0
+"""Most seconds a question is put off because fal asked to wait."""
+
+TOLERATED_FAILURES = 4
+"""Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
+few seconds is sat out."""
+
+DOWNLOAD_PAUSES_S = (0.5, 1.5)
+"""Seconds before the second and the third try to download a picture that is paid for."""
+
+
+class FalAdapter:
+    """Speaks fal's queue protocol."""
+
+    name = "fal"
+    schemas = SCHEMAS
+
+    def __init__(self, base_url: str = wire.BASE_URL) -> None:
+        self.endpoint = Endpoint(self.name, base_url.rstrip("/"), wire.MEDIA_HOSTS)
+
+    def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
+        """Make the image. Once the job is accepted, whatever ends the conversation early cancels it first."""
+        document, warnings = input_for(request, model.schema)
+        job = yield from _submitted(request, model, wire.submit_call(document, model, request.operation))
+        error_type = yield from _until_completed(job, request.prompt)
+        pictures = yield from _result(job, error_type, request.prompt)
+        images = yield from _downloaded(pictures, request.prompt)
+        return ImageResult(images, warnings=warnings)
+
+
+def _submitted(request: ImageRequest, model: ProviderModel, call: HttpCall) -> Generator[Step, Reply | None, wire.Job]:
+    try:
+        reply = yield from _ask(call)
+    except Unanswered as unanswered:
+        spend = Spend.POSSIBLE if unanswered.sent else Spend.NONE
+        raise errors.silent(unanswered, spend=spend) from unanswered
+    if not _ok(reply):
+        raise errors.submit_failed(reply, request.prompt)
+    try:
+        return wire.read_job(reply, model, request.operation)
+    except wire.UnreadableError as unreadable:
+        raise errors.unusable(reply, request.prompt, spend=Spend.POSSIBLE) from unreadable
+
+
+def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, str]:
+    """Ask until the job is over; the ``error_type`` of its last status."""
+    state = wire.State.IN_QUEUE
+    failures, wait = 0, 0.0
+    try:
+        for pause in chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)):
+            yield Pause(max(pause, min(wait, LONGEST_PAUSE_S)))
+            wait = 0.0
+            try:
+                reply = yield from _ask(job.status)
+                status = wire.read_status(reply) if _ok(reply) else None
+            except Unanswered as unanswered:
+                failure = errors.silent(unanswered, spend=Spend.POSSIBLE)
+            except wire.UnreadableError:
+                failure = errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+            else:
+                if status is not None and status.state is wire.State.COMPLETED:
+                    return status.error_type
+                if status is not None:
+                    state, failures = status.state, 0
+                    continue
+                if reply.status == 404:
+                    raise errors.ask_failed(reply, prompt)
+                failure = errors.ask_failed(reply, prompt)
+                wait = stated_wait(reply.headers) or 0.0
+            failures += 1
+            if failures > TOLERATED_FAILURES:
+                break
+    except Abandoned as abandoned:
+        abandoned.spend = yield from _cancelled(job, state)
+        raise
+    failure.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
+    raise failure
+
+
+def _cancelled(job: wire.Job, state: wire.State) -> Generator[Step, Reply | None, Spend]:
+    """Ask fal to stop the job; what it may bill. A queued job is removed, a running one only told to stop."""
+    try:
+        reply = yield from _ask(job.cancel)
+    except Unanswered:
+        return Spend.POSSIBLE
+    if wire.cancel_came_too_late(reply):
+        return Spend.CHARGED
+    return Spend.NONE if _ok(reply) and state is wire.State.IN_QUEUE else Spend.POSSIBLE
+
+
+def _result(job: wire.Job, error_type: str, prompt: str) -> Generator[Step, Reply | None, tuple[Blob | str, ...]]:
+    """Fetch a completed job's pictures, or the reply that says why there are none, which is raised."""
+    for pause in (0.0, *FIRST_PAUSES_S[:TOLERATED_FAILURES]):
+        if pause:
+            yield Pause(pause)
+        try:
+            reply = yield from _ask(job.result)
+        except Unanswered as unanswered:
+            failure = errors.silent(unanswered, spend=Spend.POSSIBLE)
+            continue
+        if _ok(reply):
+            return _pictures(reply, prompt)
+        if errors.is_jobs_own_answer(reply):
+            raise errors.job_failed(reply, prompt)
+        failure = errors.ask_failed(reply, prompt)
+    raise errors.infrastructure_failed(error_type) or failure
+
+
+def _pictures(reply: Reply, prompt: str) -> tuple[Blob | str, ...]:
+    try:
+        output = wire.read_output(reply)
+    except wire.UnreadableError as unreadable:
+        raise errors.unusable(reply, prompt, spend=errors.billed(reply, otherwise=Spend.POSSIBLE)) from unreadable
+    if not output.pictures:
+        raise errors.flagged(reply)
+    return output.pictures
+
+
+def _downloaded(pictures: tuple[Blob | str, ...], prompt: str) -> Generator[Step, Reply | None, tuple[Blob, ...]]:
+    images: tuple[Blob, ...] = ()
+    try:
+        for picture in pictures:
+            image = (yield from _download(picture, prompt)) if isinstance(picture, str) else picture
+            images = (*images, image)
+    except Abandoned as abandoned:
+        abandoned.spend = Spend.CHARGED
+        raise
+    return images
+
+
+def _download(url: str, prompt: str) -> Generator[Step, Reply | None, Blob]:
+    for pause in (0.0, *DOWNLOAD_PAUSES_S):
+        if pause:
+            yield Pause(pause)
+        try:
+            reply = yield from _ask(HttpCall("GET", url, Trust.RESPONSE, wants_image=True))
+        except Unanswered as unanswered:
+            detail = unanswered.reason
+            continue
+        if _ok(reply) and reply.blob is None:
+            raise errors.unusable(reply, prompt, spend=Spend.CHARGED)
+        if reply.blob is not None:
+            return reply.blob
+        detail = f"HTTP {reply.status}"
+    raise errors.media_lost(detail)
+
+
+def _ask(call: HttpCall) -> Generator[Step, Reply | None, Reply]:
+    reply = yield call
+    if reply is None:
+        raise TypeError("a call was answered with nothing")
+    return reply
+
+
+def _ok(reply: Reply) -> bool:
+    return 200 <= reply.status < 300

@@ -1,0 +1,1 @@
+"""The Gemini API: Google's models by API key."""

@@ -1,0 +1,80 @@
+"""A reply body as it arrives: small ones in memory, large ones in an anonymous file that is then mapped.
+
+A mapped file's pages belong to the page cache: they can be reclaimed, and the heap holds no 20 MB buffers.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from pathlib import Path
+from typing import IO
+
+SPOOL_THRESHOLD = 1024 * 1024
+"""Bytes held in memory before a body moves to a file."""
+
+
+class BodyTooLargeError(Exception):
+    """More bytes came than this call may bring."""
+
+
+class SpoolFailedError(Exception):
+    """Our own disk failed: full, not writable, gone. Nobody else's fault."""
+
+
+class Spool:
+    """Collects one body. ``limit`` is in bytes. Not reusable; dropping it frees everything."""
+
+    def __init__(self, directory: Path | None, *, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self.length = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes. Raises BodyTooLargeError past the limit, SpoolFailedError when the disk takes no more."""
+        self.length += len(chunk)
+        if self.length > self._limit:
+            self.close()
+            raise BodyTooLargeError
+        if self._file is None:
+            if self.length <= SPOOL_THRESHOLD:
+                self._memory += chunk
+                return
+            try:
+                self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - see close()
+            except OSError as failed:
+                raise SpoolFailedError("no spool file can be made") from failed
+            self._put(bytes(self._memory))
+            self._memory = bytearray()
+        self._put(chunk)
+
+    def _put(self, data: bytes) -> None:
+        file = self._file
+        if file is None:
+            return
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[file.write(view) :]
+        except OSError as failed:
+            raise SpoolFailedError("the spool file takes no more bytes") from failed
+
+    def finish(self) -> bytes | mmap.mmap:
+        """The whole body. The file is closed; the mapping alone keeps its bytes until it is dropped."""
+        if self._file is None:
+            return bytes(self._memory)
+        try:
+            mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_READ)
+        except OSError as failed:
+            raise SpoolFailedError("the spool file cannot be mapped") from failed
+        self.close()
+        return mapped
+
+    def close(self) -> None:
+        """Free what was collected."""
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.close()
+            self._file = None

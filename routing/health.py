@@ -1,0 +1,100 @@
+"""Health: what recent attempts say about an offer, and how one more attempt changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from routing.attempt import Attempt
+from routing.policy import Policy
+
+
+class HealthState(StrEnum):
+    """Whether an offer may be tried at a given moment."""
+
+    SERVING = "serving"
+    BLOCKED = "blocked"
+    """The vendor asked to be left alone for a while."""
+    OUT = "out"
+    """It cannot serve anybody until an operator acts: credentials, funds, or a model that is gone."""
+    PROBE_DUE = "probe_due"
+    """Out for so long that one request may look whether it is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known about one offer. Times are unix seconds; the defaults are an offer nobody has tried."""
+
+    blocked_until: float = 0.0
+    """Rate limited until then."""
+    out_fault: Fault | None = None
+    """Why the offer is out; None: it is not."""
+    out_since: float = 0.0
+    """When it was found to be out; meaningless while ``out_fault`` is None."""
+    next_probe_at: float = 0.0
+    """From then on one request may probe an offer that is out."""
+    last_fault: Fault | None = None
+    """The last fault that said something about the offer; None after a success."""
+
+    def state(self, *, now: float) -> HealthState:
+        """The offer's state at that moment. A block comes before everything: a stated wait holds for probes too."""
+        if now < self.blocked_until:
+            return HealthState.BLOCKED
+        if self.out_fault is None:
+            return HealthState.SERVING
+        return HealthState.OUT if now < self.next_probe_at else HealthState.PROBE_DUE
+
+
+UNTRIED = Health()
+
+
+def after(health: Health | None, attempt: Attempt, policy: Policy, *, now: float) -> Health:
+    """The offer's health once this attempt is known.
+
+    A fault that says nothing about the offer changes nothing, and neither does a try that the request's own deadline
+    cut short. A success ends an outage, unless the try began before the offer was found out: what was accepted before
+    the key was revoked does not prove the key. A block ends by its time alone, because the vendor set that time; of
+    two stated waits the later end counts, since replies may overtake each other.
+    """
+    known = health or UNTRIED
+    if attempt.fault is None:
+        if known.out_fault is not None and attempt.started_at < known.out_since:
+            return known
+        return Health(blocked_until=known.blocked_until)
+    effect = FAULT_TABLE[attempt.fault].health
+    if effect is HealthEffect.NOTHING or attempt.deadline_hit:
+        return known
+    seen = replace(known, last_fault=attempt.fault)
+    if effect is HealthEffect.BLOCK:
+        return replace(seen, blocked_until=max(seen.blocked_until, now + block_seconds(attempt.retry_after, policy)))
+    if effect in (HealthEffect.OUT, HealthEffect.OUT_LONG):
+        since = now if seen.out_fault is None else seen.out_since
+        return replace(
+            seen,
+            out_fault=attempt.fault,
+            out_since=since,
+            next_probe_at=now + _probe_interval(attempt.fault, policy),
+        )
+    return seen
+
+
+def probing(health: Health, *, now: float, policy: Policy) -> Health:
+    """The health to store when a request starts to probe: the next probe is put off, so that this one stays alone."""
+    if health.out_fault is None:
+        return health
+    return replace(health, next_probe_at=now + _probe_interval(health.out_fault, policy))
+
+
+def block_seconds(stated: float | None, policy: Policy) -> float:
+    """How long a rate-limited offer is left alone: the stated wait within the policy's bound, else its default.
+
+    A stated wait of zero or less (or one that is not a number) counts as none: at once is what has just failed.
+    """
+    if stated is None or not stated > 0:
+        stated = policy.default_block_s
+    return min(stated, policy.max_block_s)
+
+
+def _probe_interval(fault: Fault, policy: Policy) -> float:
+    return policy.out_long_s if FAULT_TABLE[fault].health is HealthEffect.OUT_LONG else policy.out_probe_s

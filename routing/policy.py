@@ -1,0 +1,62 @@
+"""Policy: the routing knobs, each with its unit and the reason for its default. Values come from config/policy.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from providers.spec.request import Resolution
+
+RefusalPolicy = Literal["stop"]
+
+_ATTEMPT_LIMIT_S: Mapping[Resolution, float] = MappingProxyType(
+    {Resolution.R512: 75.0, Resolution.R1K: 90.0, Resolution.R2K: 120.0, Resolution.R4K: 150.0}
+)
+
+
+def _attempt_limits() -> Mapping[Resolution, float]:
+    return _ATTEMPT_LIMIT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What routing is told to value. Seconds, counts, and one choice; all seconds are above zero."""
+
+    request_deadline_s: float = 300.0
+    """From the request's arrival to the last moment an answer may leave, when the caller names no ``timeout``.
+    Long enough for two tries that both hang; shorter than the ten minutes the OpenAI clients wait."""
+    max_timeout_s: float = 600.0
+    """The largest ``timeout`` a caller may ask for; the OpenAI clients give up after 600 s on their own."""
+    attempt_limit_s: Mapping[Resolution, float] = field(default_factory=_attempt_limits)
+    """Longest one try may take, by resolution, inside the deadline. One entry for every resolution. Around three
+    standard deviations of the logarithm of the slowest vendor's reported latency (p50 30 s, p95 59 s at 1K): what is
+    silent for longer hangs. The largest fits into the default deadline twice."""
+    max_attempts: int = 6
+    """Tries per request, all offers together. At least 1. Above the number of providers, so that today every offer is
+    tried once; it bounds the work of one request when a model has many offers."""
+    max_possible_payments: int = 2
+    """Tries per request that a vendor may bill (spend possible or charged). At least 1. After this many no further
+    try is made, so that one answer never costs more than this many images."""
+    refusal_policy: RefusalPolicy = "stop"
+    """What follows a content refusal. ``stop``: the caller is told; no other provider is asked to overrule it."""
+    default_block_s: float = 5.0
+    """How long a rate-limited offer is left alone when the vendor stated no wait. Vertex states none and advises
+    to back off from one second on."""
+    max_block_s: float = 120.0
+    """Longest an offer is left alone on a vendor's word; a daily quota is asked about again after this."""
+    out_probe_s: float = 600.0
+    """How long an offer with refused credentials or an empty account is out before one request probes it."""
+    out_long_s: float = 3600.0
+    """The same for a model the vendor no longer has: names come back only by a change of configuration."""
+    default_retry_after_s: float = 5.0
+    """Retry-After answered to the caller when no provider stated a wait."""
+    max_retry_after_s: float = 60.0
+    """Retry-After is never above this, nor above 60: several releases of the OpenAI clients disregard longer waits and
+    retry after a fraction of a second instead."""
+    submit_grace_s: float = 5.0
+    """How long a submit in flight may still finish after its conversation was abandoned, so that its job can be
+    cancelled."""
+    cancel_limit_s: float = 5.0
+    """How long a cancel call may take, beside the request and not within its deadline."""

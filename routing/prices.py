@@ -1,0 +1,124 @@
+"""Prices: what a request would cost at an offer, and which price line says so. No clock: the day is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal
+
+from providers.spec.request import ImageRequest, Operation, Resolution
+from routing.offers import Offer
+
+Confidence = Literal["verified", "unverified"]
+
+WEB_SEARCH = "web_search"
+HIGH_THINKING = "high_thinking"
+SURCHARGES: frozenset[str] = frozenset({WEB_SEARCH, HIGH_THINKING})
+"""Extras a vendor may charge for, once per call."""
+
+TOKEN_RATES: frozenset[str] = frozenset({"text_input", "image_input", "text_output", "image_output"})
+"""Kinds of token a vendor lists a rate for."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine:
+    """One entry of a price file: what a provider asks for a model from a day on. Every amount is in USD."""
+
+    provider: str
+    model: str
+    """The public model's name."""
+    operations: frozenset[Operation]
+    images: Mapping[Resolution, Decimal]
+    """Per delivered image. A resolution that is missing is not for sale."""
+    input_image: Decimal
+    """Per input image of a call; zero where the vendor does not charge for it."""
+    surcharges: Mapping[str, Decimal]
+    """Per call; keys are those of SURCHARGES."""
+    token_rates: Mapping[str, Decimal]
+    """Per million tokens; keys are those of TOKEN_RATES. For information: quotes do not use them."""
+    source: str
+    """The vendor's page, or who else says so."""
+    checked_on: date
+    effective_from: date
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class QuotePart:
+    """One summand of a quote, in USD. ``name`` is ``images``, ``input_images`` or the name of a surcharge."""
+
+    name: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a request would cost at an offer, in USD, the parts it is the sum of, and the line they come from."""
+
+    total: Decimal
+    parts: tuple[QuotePart, ...]
+    line: PriceLine
+
+
+_Key = tuple[str, str, Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """All price lines, past, present and announced. Immutable."""
+
+    lines: tuple[PriceLine, ...]
+    _newest_first: Mapping[_Key, tuple[PriceLine, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sort the lines of each (provider, model, operation), newest first."""
+        index: dict[_Key, list[PriceLine]] = {}
+        for line in sorted(self.lines, key=lambda line: line.effective_from, reverse=True):
+            for operation in line.operations:
+                index.setdefault((line.provider, line.model, operation), []).append(line)
+        frozen = MappingProxyType({key: tuple(lines) for key, lines in index.items()})
+        object.__setattr__(self, "_newest_first", frozen)
+
+    def line(self, provider: str, model: str, operation: Operation, on: date) -> PriceLine | None:
+        """The line in force on that day: the newest that is not still to come. None when there is none."""
+        for line in self._newest_first.get((provider, model, operation), ()):
+            if line.effective_from <= on:
+                return line
+        return None
+
+    def quote(self, offer: Offer, request: ImageRequest, *, on: date) -> Quote | None:
+        """What ``request`` would cost at ``offer`` on that day.
+
+        The sum of n images, of the input images, and of the surcharges the request calls for. Input images and
+        surcharges are billed per call, and an offer that makes fewer than n images at once is called more than once.
+        None when the offer has no price for this operation or resolution on that day. A request without a resolution
+        has a price only where the line knows a single one.
+        """
+        line = self.line(offer.provider, offer.model, request.operation, on)
+        if line is None:
+            return None
+        per_image = _price_of_one(line, request.resolution)
+        if per_image is None:
+            return None
+        calls = -(-request.n // max(1, offer.capability.max_images))
+        parts = [QuotePart("images", per_image * request.n)]
+        if request.images and line.input_image:
+            parts.append(QuotePart("input_images", line.input_image * len(request.images) * calls))
+        parts += [
+            QuotePart(name, line.surcharges[name] * calls) for name in _extras(request) if name in line.surcharges
+        ]
+        return Quote(total=sum((part.amount for part in parts), Decimal(0)), parts=tuple(parts), line=line)
+
+
+def _price_of_one(line: PriceLine, resolution: Resolution | None) -> Decimal | None:
+    if resolution is not None:
+        return line.images.get(resolution)
+    return next(iter(line.images.values())) if len(line.images) == 1 else None
+
+
+def _extras(request: ImageRequest) -> list[str]:
+    asked = [WEB_SEARCH] if request.web_search else []
+    return [*asked, HIGH_THINKING] if request.thinking == "high" else asked

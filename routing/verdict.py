@@ -1,0 +1,177 @@
+"""Verdict: what the caller of a failed request is told. Status, code, sentence, and when to come back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from providers.spec.errors import FAULT_TABLE, Fault, Spend
+from routing.attempt import Attempt
+from routing.fallback import deadline_reached, final
+from routing.health import block_seconds
+from routing.plan import Rejection, RoutePlan
+from routing.policy import Policy
+from routing.reasons import about, happened
+
+_COMES_BACK: frozenset[Fault] = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.UNREACHABLE})
+"""Faults that pass by themselves: a caller who waits may be served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A failed request as the caller sees it, in OpenAI's terms."""
+
+    status: int
+    """HTTP status; 0 when there is nobody to answer, as in the fault table."""
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    retry_after: int | None = None
+    """Whole seconds to wait, from 1 to the policy's ``max_retry_after_s``; None: say nothing."""
+    should_retry: bool | None = None
+    """Value of ``x-should-retry``; None: leave it to the client."""
+
+
+def verdict(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> Verdict:
+    """What to tell the caller of a request for which nobody delivered. ``now`` is unix seconds.
+
+    The first that applies: the only fault, a fault that allows no second try, or a fault that every try ended in gives
+    its row of the fault table; the deadline gives 504; all rate limited, 429; any of the faults that pass by
+    themselves, 503; else 502. Without any try the offers' rejections are judged likewise. A retry is advised against
+    whenever a vendor may bill one of the tries. Raises ValueError when the last attempt delivered.
+    """
+    if not attempts:
+        return _without_a_try(plan, now)
+    last = attempts[-1]
+    last_fault = _fault_of(last)
+    faults = {_fault_of(attempt) for attempt in attempts}
+    if len(faults) == 1 or final(last_fault, plan.policy):
+        answer, message = last_fault, _row_message(last_fault, plan, attempts)
+    else:
+        over = deadline_reached(plan, attempts, now=now)
+        answer = Fault.TIMED_OUT if over else _summary(faults)
+        message = _story(plan, attempts, time_over=over)
+    row = FAULT_TABLE[answer]
+    unpaid = all(attempt.spend is Spend.NONE for attempt in attempts)
+    return Verdict(
+        status=row.status,
+        type=row.type,
+        code=row.code,
+        message=message,
+        param=_parameter(answer, attempts) if row.status == 400 else None,
+        retry_after=_retry_after(plan, attempts, now) if answer in _COMES_BACK else None,
+        should_retry=row.should_retry if unpaid else False,
+    )
+
+
+def _fault_of(attempt: Attempt) -> Fault:
+    """The attempt's fault; what the request's own deadline ended counts as out of time, whoever ended it."""
+    if attempt.fault is None:
+        raise ValueError("the request was served; there is no failure to judge")
+    return Fault.TIMED_OUT if attempt.deadline_hit else attempt.fault
+
+
+def _summary(faults: Iterable[Fault]) -> Fault:
+    """The one fault that stands for several different ones: those that pass by themselves make it worth waiting."""
+    return Fault.OVERLOADED if _COMES_BACK.intersection(faults) else Fault.BAD_REPLY
+
+
+def _parameter(answer: Fault, attempts: Sequence[Attempt]) -> str | None:
+    """The field the tries that ended in ``answer`` blame; the one blamed most often, then first."""
+    return _most_common(attempt.parameter for attempt in attempts if attempt.fault is answer)
+
+
+def _most_common(values: Iterable[str | None]) -> str | None:
+    counted = Counter(value for value in values if value is not None).most_common(1)
+    return counted[0][0] if counted else None
+
+
+def _retry_after(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> int:
+    """Seconds until the first provider may be asked again, of those tried and those that were left alone."""
+    policy = plan.policy
+    waits = [
+        attempt.ended_at + _wait(attempt, policy) - now for attempt in attempts if _fault_of(attempt) in _COMES_BACK
+    ]
+    return _whole_seconds([*waits, *_blocks(plan.rejections, now)], policy)
+
+
+def _wait(attempt: Attempt, policy: Policy) -> float:
+    """How long after its end the provider wants to be left alone; a rate limit blocks it in any case."""
+    stated = attempt.retry_after
+    if attempt.fault is Fault.RATE_LIMITED:
+        return block_seconds(stated, policy)
+    return stated if stated is not None and stated > 0 else policy.default_retry_after_s
+
+
+def _blocks(rejections: Iterable[Rejection], now: float) -> list[float]:
+    return [
+        rejection.blocked_until - now
+        for rejection in rejections
+        if rejection.fault is Fault.RATE_LIMITED and rejection.blocked_until is not None
+    ]
+
+
+def _whole_seconds(waits: Sequence[float], policy: Policy) -> int:
+    shortest = min(waits, default=policy.default_retry_after_s)
+    return max(1, min(ceil(min(shortest, policy.max_retry_after_s)), int(policy.max_retry_after_s)))
+
+
+def _row_message(answer: Fault, plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
+    """The sentence for an answer that is one fault's row."""
+    last = attempts[-1]
+    if answer is Fault.OWN_FAULT:
+        return "The gateway itself failed while it handled this request; no provider is to blame."
+    if last.deadline_hit:
+        return _story(plan, attempts, time_over=True)
+    if len(attempts) == 1 or final(answer, plan.policy):
+        return last.message or _story(plan, attempts)
+    if answer is Fault.UNSUPPORTED:
+        told = [attempt.message or f"{happened(attempt)}." for attempt in attempts]
+        return " ".join([f"No provider of {plan.model} can do what was asked.", *told])
+    return _story(plan, attempts)
+
+
+def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = False) -> str:
+    """Who was tried and what happened, as one sentence."""
+    told = ", ".join(
+        f"{attempt.offer.provider} had not finished" if attempt.deadline_hit else happened(attempt)
+        for attempt in attempts
+    )
+    if time_over:
+        return f"The request's time limit of {plan.deadline_at - plan.started_at:g} s was reached: {told}."
+    return f"No provider delivered the image: {told}."
+
+
+def _without_a_try(plan: RoutePlan, now: float) -> Verdict:
+    """The verdict on a request for which nobody was asked."""
+    if plan.candidates:
+        limit = f"{plan.deadline_at - plan.started_at:g} s"
+        return _from_row(Fault.TIMED_OUT, f"The request's time limit of {limit} was over before a provider was asked.")
+    unwell = [rejection for rejection in plan.rejections if rejection.fault is not None]
+    if plan.rejections and not unwell:
+        return _objected(plan)
+    told = ", ".join(about(rejection.offer.provider, rejection.reason) for rejection in unwell)
+    message = f"No provider of {plan.model} can serve this request at the moment" + (f": {told}." if told else ".")
+    blocks = _blocks(plan.rejections, now)
+    if not blocks:
+        return _from_row(Fault.BAD_REPLY, message)
+    answer = Fault.RATE_LIMITED if len(blocks) == len(unwell) else Fault.OVERLOADED
+    return _from_row(answer, message, retry_after=_whole_seconds(blocks, plan.policy))
+
+
+def _objected(plan: RoutePlan) -> Verdict:
+    """The verdict when every offer objects to the request itself: the field most of them object to is named."""
+    parameter = _most_common(rejection.parameter for rejection in plan.rejections)
+    told = "; ".join(about(rejection.offer.provider, rejection.reason) for rejection in plan.rejections)
+    message = f"No provider of {plan.model} can do what was asked: {told}."
+    # A prompt of the wrong length is a value nobody takes, not a feature somebody lacks.
+    answer = Fault.INVALID_REQUEST if parameter == "prompt" else Fault.UNSUPPORTED
+    return _from_row(answer, message, param=parameter)
+
+
+def _from_row(answer: Fault, message: str, *, param: str | None = None, retry_after: int | None = None) -> Verdict:
+    row = FAULT_TABLE[answer]
+    return Verdict(row.status, row.type, row.code, message, param, retry_after, row.should_retry)

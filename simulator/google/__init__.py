@@ -1,0 +1,1 @@
+"""The Gemini API and Vertex AI, which share generateContent."""

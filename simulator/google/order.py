@@ -1,0 +1,185 @@
+"""A generateContent request, read and checked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.google.errors import GoogleError, invalid
+from simulator.google.fields import SCHEMAS, normalised
+from simulator.google.models import GoogleModel
+from simulator.paint import Format, NotAPicture, Reference, read_reference
+from simulator.pixels import Size, nearest_ratio
+from simulator.vendors import Tier, Vendor
+
+VERTEX_INLINE_BYTES = 7_000_000
+"""Largest inline image Vertex takes, after decoding."""
+INPUT_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
+OUTPUT_FORMATS = {"image/png": Format.PNG, "image/jpeg": Format.JPEG}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made."""
+
+    prompt: str
+    references: tuple[Reference, ...]
+    tier: Tier
+    ratio: str
+    size: Size
+    format: Format
+    quality: int
+    wants_text: bool
+    wants_image: bool
+    thoughts: bool
+    high_thinking: bool
+    search: bool
+
+
+def read_order(vendor: Vendor, model: GoogleModel, body: Any) -> Order:
+    """Check the body as the vendor does. GoogleError 400 for what it refuses. Decodes input images: slow."""
+    request = normalised(body, SCHEMAS[vendor])
+    contents = request.get("contents")
+    if not contents:
+        raise invalid("The field 'contents' is missing.")
+    generation = request.get("generationConfig", {})
+    _check_count(generation)
+    modalities = _modalities(generation)
+    high, thoughts = _thinking(model, generation.get("thinkingConfig"))
+    search = _search(model, request.get("tools", []))
+    prompt, references = _parts(vendor, model, contents)
+    image = generation.get("imageConfig", {})
+    tier = _tier(model, image.get("imageSize"))
+    ratio = _ratio(model, image.get("aspectRatio"), references)
+    format_, quality = _output(vendor, model, image.get("imageOutputOptions", {}))
+    return Order(
+        prompt=prompt,
+        references=references,
+        tier=tier,
+        ratio=ratio,
+        size=model.size(ratio, tier),
+        format=format_,
+        quality=quality,
+        wants_text="TEXT" in modalities,
+        wants_image="IMAGE" in modalities,
+        thoughts=thoughts,
+        high_thinking=high,
+        search=search,
+    )
+
+
+def _check_count(generation: dict[str, Any]) -> None:
+    count = generation.get("candidateCount", 1)
+    if not isinstance(count, int) or count < 1:
+        raise invalid()
+    if count > 1:
+        raise invalid("Multiple candidates is not enabled for this model")
+
+
+def _modalities(generation: dict[str, Any]) -> frozenset[str]:
+    asked = generation.get("responseModalities", ["TEXT", "IMAGE"])
+    if not isinstance(asked, list) or not asked or not all(isinstance(item, str) for item in asked):
+        raise invalid()
+    modalities = frozenset(item.upper() for item in asked)
+    if not modalities <= {"TEXT", "IMAGE"}:
+        raise invalid()
+    return modalities
+
+
+def _thinking(model: GoogleModel, config: dict[str, Any] | None) -> tuple[bool, bool]:
+    """Whether it thinks hard, and whether it shows its thoughts."""
+    if config is None:
+        return False, False
+    if model.levels is None:
+        raise invalid("Thinking is not enabled for this model")
+    level = config.get("thinkingLevel")
+    if level is not None:
+        if "thinkingBudget" in config:
+            raise invalid("thinking_budget and thinking_level cannot be given together.")
+        if not isinstance(level, str) or level.upper() not in model.levels:
+            raise invalid(f"Thinking level {level} is not supported for this model.")
+    return str(level).upper() == "HIGH", config.get("includeThoughts") is True
+
+
+def _search(model: GoogleModel, tools: list[dict[str, Any]]) -> bool:
+    used = False
+    for tool in tools:
+        if "googleSearch" not in tool:
+            continue
+        kinds = tool["googleSearch"].get("searchTypes", {"webSearch": {}})
+        wanted = {"web" if kind == "webSearch" else "image" for kind in kinds} or {"web"}
+        if not wanted <= model.searches:
+            raise invalid("Search as tool is not enabled for this model.")
+        used = True
+    return used
+
+
+def _parts(vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]]) -> tuple[str, tuple[Reference, ...]]:
+    texts: list[str] = []
+    pictures: list[bytes] = []
+    for content in contents:
+        role = content.get("role")
+        if role not in ("user", "model") and (role is not None or vendor is Vendor.VERTEX):
+            raise invalid("Please use a valid role: user, model.")
+        if role == "model":
+            continue
+        for part in content.get("parts", []):
+            if isinstance(part.get("text"), str):
+                texts.append(part["text"])
+            elif "inlineData" in part:
+                pictures.append(_inline(vendor, part["inlineData"]))
+            elif "fileData" in part:
+                raise GoogleError(403, "PERMISSION_DENIED", "The file does not exist or may not be read.")
+    if not texts and not pictures:
+        raise invalid("The contents have no parts with data.")
+    if len(pictures) > model.most_inputs:
+        raise invalid(f"At most {model.most_inputs} input images are supported for this model.")
+    try:
+        return "\n".join(texts), tuple(read_reference(data, first=place == 0) for place, data in enumerate(pictures))
+    except NotAPicture:
+        raise invalid("Unable to process input image. Please retry or report the problem.") from None
+
+
+def _inline(vendor: Vendor, blob: dict[str, Any]) -> bytes:
+    if blob.get("mimeType") not in INPUT_TYPES:
+        raise invalid(f"Unsupported MIME type: {blob.get('mimeType')}")
+    text = blob.get("data")
+    if not isinstance(text, str):
+        raise invalid("Invalid value at 'inline_data.data' (TYPE_BYTES).")
+    try:
+        data = base64.b64decode(re.sub(r"\s", "", text).replace("-", "+").replace("_", "/"), validate=True)
+    except binascii.Error:
+        raise invalid("Invalid value at 'inline_data.data' (TYPE_BYTES), Base64 decoding failed.") from None
+    if vendor is Vendor.VERTEX and len(data) > VERTEX_INLINE_BYTES:
+        raise invalid("The inline image exceeds the limit of 7 MB.")
+    return data
+
+
+def _tier(model: GoogleModel, asked: Any) -> Tier:
+    if asked is None:
+        return Tier.ONE
+    if asked not in {tier.value for tier in model.tokens}:
+        raise invalid()
+    return Tier(asked)
+
+
+def _ratio(model: GoogleModel, asked: Any, references: tuple[Reference, ...]) -> str:
+    if asked is None:
+        return nearest_ratio(references[0].size, model.ratios) if references else "1:1"
+    if asked not in model.ratios:
+        raise invalid()
+    return str(asked)
+
+
+def _output(vendor: Vendor, model: GoogleModel, options: dict[str, Any]) -> tuple[Format, int]:
+    """Gemini's format is the model's; Vertex sends what is asked, PNG by default (the default is unverified)."""
+    if vendor is Vendor.GEMINI:
+        return model.format, 85
+    mime = options.get("mimeType", "image/png")
+    quality = options.get("compressionQuality", 85)
+    if mime not in OUTPUT_FORMATS or not isinstance(quality, int) or not 0 <= quality <= 100:
+        raise invalid()
+    return OUTPUT_FORMATS[mime], max(quality, 1)
