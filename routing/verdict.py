@@ -38,22 +38,21 @@ class Verdict:
 def verdict(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> Verdict:
     """What to tell the caller of a request for which nobody delivered. ``now`` is unix seconds.
 
-    The first that applies: the only fault, a fault that allows no second try, or a fault that every try ended in gives
-    its row of the fault table; the deadline gives 504; all rate limited, 429; any of the faults that pass by
-    themselves, 503; else 502. Without any try the offers' rejections are judged likewise. A retry is advised against
-    whenever a vendor may bill one of the tries. Raises ValueError when the last attempt delivered.
+    The first that applies: a single try, or a fault that allows no other, gives that fault's row of the fault table;
+    the deadline gives 504; one fault in every try gives its row, so that 429 means all were rate limited; any fault
+    that passes by itself gives 503; else 502. Without any try the offers' rejections are judged likewise. A retry is
+    advised against whenever a vendor may bill one of the tries. Raises ValueError when an attempt delivered.
     """
     if not attempts:
         return _without_a_try(plan, now)
-    last = attempts[-1]
-    last_fault = _fault_of(last)
-    faults = {_fault_of(attempt) for attempt in attempts}
-    if len(faults) == 1 or final(last_fault, plan.policy):
-        answer, message = last_fault, _row_message(last_fault, plan, attempts)
+    faults = [_fault_of(attempt) for attempt in attempts]
+    if len(attempts) == 1 or final(faults[-1], plan.policy):
+        answer, message = faults[-1], _row_message(plan, attempts)
+    elif deadline_reached(plan, attempts, now=now):
+        answer, message = Fault.TIMED_OUT, _story(plan, attempts, time_over=True)
     else:
-        over = deadline_reached(plan, attempts, now=now)
-        answer = Fault.TIMED_OUT if over else _summary(faults)
-        message = _story(plan, attempts, time_over=over)
+        answer = faults[0] if len(set(faults)) == 1 else _summary(faults)
+        message = _unsupported(plan, attempts) if answer is Fault.UNSUPPORTED else _story(plan, attempts)
     row = FAULT_TABLE[answer]
     unpaid = all(attempt.spend is Spend.NONE for attempt in attempts)
     return Verdict(
@@ -119,19 +118,20 @@ def _whole_seconds(waits: Sequence[float], policy: Policy) -> int:
     return max(1, min(ceil(min(shortest, policy.max_retry_after_s)), int(policy.max_retry_after_s)))
 
 
-def _row_message(answer: Fault, plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
-    """The sentence for an answer that is one fault's row."""
+def _row_message(plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
+    """The sentence for an answer that is the last try's own fault."""
     last = attempts[-1]
-    if answer is Fault.OWN_FAULT:
-        return "The gateway itself failed while it handled this request; no provider is to blame."
     if last.deadline_hit:
         return _story(plan, attempts, time_over=True)
-    if len(attempts) == 1 or final(answer, plan.policy):
-        return last.message or _story(plan, attempts)
-    if answer is Fault.UNSUPPORTED:
-        told = [attempt.message or f"{happened(attempt)}." for attempt in attempts]
-        return " ".join([f"No provider of {plan.model} can do what was asked.", *told])
-    return _story(plan, attempts)
+    if last.fault is Fault.OWN_FAULT:
+        return "The gateway itself failed while it handled this request; no provider is to blame."
+    return last.message or _story(plan, attempts)
+
+
+def _unsupported(plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
+    """The sentences for a request that every provider tried found itself unable to do."""
+    told = [attempt.message or f"{happened(attempt)}." for attempt in attempts]
+    return " ".join([f"No provider of {plan.model} can do what was asked.", *told])
 
 
 def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = False) -> str:

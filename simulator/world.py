@@ -14,6 +14,7 @@ from simulator.dice import Dice
 from simulator.faults import Faults, Kind, Strike
 from simulator.media import Media
 from simulator.paint import Painter
+from simulator.inputs import Files
 from simulator.settings import SimulatorSettings, Temper
 from simulator.vendors import Vendor
 
@@ -50,6 +51,7 @@ class World:
         self.books = Books()
         self.faults = Faults(clock)
         self.media = Media(Painter())
+        self.files = Files()
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL)
         self.on_reset: list[Callable[[], None]] = []
         self.on_reading: list[Callable[[], None]] = []
@@ -69,6 +71,7 @@ class World:
         self.books.clear()
         self.faults.restart()
         self.media.clear()
+        self.files.clear()
         self.journal.clear()
         for forget in self.on_reset:
             forget()

@@ -1,4 +1,4 @@
-"""Shapes of the configuration files: which keys each holds and of what kind. What they say together is checked in load."""
+"""Shapes of the configuration files: which keys each holds and of what kind. load checks what they say together."""
 
 from __future__ import annotations
 

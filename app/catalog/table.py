@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
+from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
@@ -58,7 +59,7 @@ def offer_rows(catalog: Catalog, keys: Mapping[str, bool], *, on: date | None = 
 
 def render(rows: Iterable[OfferRow]) -> Table:
     """The rows as a table for a terminal. A price with ``?`` is unverified."""
-    table = Table(title="Offers, in USD per image (? = unverified)", title_justify="left")
+    table = Table(title="Offers, in USD per image (? = unverified)", title_justify="left", box=SIMPLE, pad_edge=False)
     table.add_column("model", overflow="fold")
     table.add_column("provider")
     table.add_column("vendor id", overflow="fold")

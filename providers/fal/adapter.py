@@ -22,7 +22,6 @@ from providers.spec.conversation import (
 from providers.spec.errors import ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult
-from providers.spec.waits import stated_wait
 
 FIRST_PAUSES_S = (0.5, 0.75, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0)
 """Seconds before each of the first questions. Short at first, because the quick models need one to two seconds; then
@@ -81,33 +80,33 @@ def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None
     failures, wait = 0, 0.0
     try:
         for pause in chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)):
-            yield Pause(max(pause, min(wait, LONGEST_PAUSE_S)))
-            wait = 0.0
-            try:
-                reply = yield from _ask(job.status)
-                status = wire.read_status(reply) if _ok(reply) else None
-            except Unanswered as unanswered:
-                failure = errors.silent(unanswered, spend=Spend.POSSIBLE)
-            except wire.UnreadableError:
-                failure = errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
-            else:
-                if status is not None and status.state is wire.State.COMPLETED:
-                    return status.error_type
-                if status is not None:
-                    state, failures = status.state, 0
-                    continue
-                if reply.status == 404:
-                    raise errors.ask_failed(reply, prompt)
-                failure = errors.ask_failed(reply, prompt)
-                wait = stated_wait(reply.headers) or 0.0
-            failures += 1
-            if failures > TOLERATED_FAILURES:
-                break
+            yield Pause(max(pause, wait))
+            answer = yield from _asked(job, prompt)
+            if isinstance(answer, ProviderError):
+                failures, wait = failures + 1, min(answer.retry_after or 0.0, LONGEST_PAUSE_S)
+                if failures > TOLERATED_FAILURES:
+                    break
+                continue
+            if answer.state is wire.State.COMPLETED:
+                return answer.error_type
+            state, failures, wait = answer.state, 0, 0.0
     except Abandoned as abandoned:
         abandoned.spend = yield from _cancelled(job, state)
         raise
-    failure.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
-    raise failure
+    # The last state is too old by now to call the job unstarted.
+    answer.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
+    raise answer
+
+
+def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Status | ProviderError]:
+    """Ask once. What went wrong is returned, not raised: the next question may go well."""
+    try:
+        reply = yield from _ask(job.status)
+        return wire.read_status(reply) if _ok(reply) else errors.ask_failed(reply, prompt)
+    except Unanswered as unanswered:
+        return errors.silent(unanswered, spend=Spend.POSSIBLE)
+    except wire.UnreadableError:
+        return errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
 
 
 def _cancelled(job: wire.Job, state: wire.State) -> Generator[Step, Reply | None, Spend]:

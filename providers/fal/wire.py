@@ -142,10 +142,12 @@ def read_output(reply: Reply) -> Output:
     listed = document.get("images")
     items = listed if isinstance(listed, list) else [document.get("image")]
     pictures = [_picture(item) for item in items]
-    if not any(pictures):
+    if all(picture is None for picture in pictures):
         raise UnreadableError
     flagged = [_flag(document, index) for index in range(len(pictures))]
-    return Output(tuple(picture for picture, bad in zip(pictures, flagged, strict=True) if picture and not bad))
+    return Output(
+        tuple(picture for picture, bad in zip(pictures, flagged, strict=True) if picture is not None and not bad)
+    )
 
 
 def cancel_came_too_late(reply: Reply) -> bool:

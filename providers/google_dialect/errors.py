@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from providers.google_dialect.shapes import an_object, objects, text
 from providers.spec.conversation import Reply, Unanswered
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.excerpt import safe_excerpt, safe_text
@@ -50,8 +51,8 @@ STATUSES: Mapping[int, Fault] = MappingProxyType(
 UNSUPPORTED because each vendor has its own size limit; 499 is Google giving up on a client that did not leave."""
 
 CANONICAL: Mapping[str, Fault] = MappingProxyType({"FAILED_PRECONDITION": Fault.CREDENTIALS})
-"""``error.status`` that says more than the HTTP status. FAILED_PRECONDITION comes as 400 when the account is not set up:
-no billing, or a location Google does not serve. That is the operator's to mend, not the caller's."""
+"""``error.status`` that says more than the HTTP status. FAILED_PRECONDITION comes as 400 when the account is not set
+up: no billing, or a location Google does not serve. That is the operator's to mend, not the caller's."""
 
 REASONS: Mapping[str, Fault] = MappingProxyType(
     {
@@ -128,7 +129,7 @@ def stated_error(reply: Reply, vendor: str, request: ImageRequest) -> ProviderEr
     )
 
 
-def error_object(reply: Reply) -> dict[str, Any]:
+def error_object(reply: Reply) -> Mapping[str, Any]:
     """The reply's ``error`` object, also out of the one-element list Google sometimes wraps it in; empty when none."""
     try:
         document = reply.json()
@@ -136,8 +137,7 @@ def error_object(reply: Reply) -> dict[str, Any]:
         return {}
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    error = document.get("error") if isinstance(document, dict) else None
-    return error if isinstance(error, dict) else {}
+    return an_object(an_object(document).get("error"))
 
 
 def _status(reply: Reply, error: Mapping[str, Any]) -> int:
@@ -154,27 +154,26 @@ def _fault(status: int, error: Mapping[str, Any], request: ImageRequest) -> Faul
             return REASONS[reason]
     if status == 429 and _never_granted(error):
         return Fault.OUT_OF_FUNDS
-    canonical = error.get("status")
-    if isinstance(canonical, str) and canonical in CANONICAL:
+    if (canonical := text(error.get("status"))) in CANONICAL:
         return CANONICAL[canonical]
-    if status == 400 and request.images and _message(error).startswith(BAD_INPUT_IMAGE):
+    if status == 400 and request.images and text(error.get("message")).startswith(BAD_INPUT_IMAGE):
         return Fault.INVALID_REQUEST
     return STATUSES.get(status, Fault.OVERLOADED if status >= 500 else Fault.UNSUPPORTED)
 
 
 def _never_granted(error: Mapping[str, Any]) -> bool:
     """A quota of zero is no rate limit: waiting will not help, a paid plan will."""
-    return "0" in _texts(_violations(error), "quotaValue") or _LIMIT_ZERO.search(_message(error)) is not None
+    return "0" in _texts(_violations(error), "quotaValue") or _LIMIT_ZERO.search(text(error.get("message"))) is not None
 
 
 def _wait(reply: Reply, error: Mapping[str, Any]) -> float | None:
-    """Seconds Google asks to wait: RetryInfo, then the message, then the Retry-After header (never seen from Google)."""
+    """Seconds Google asks to wait: RetryInfo, then the message, then Retry-After (never seen from Google)."""
     if any("PerDay" in quota for quota in _texts(_violations(error), "quotaId")):
         return DAILY_QUOTA_WAIT
     for delay in _texts(_details(error, "RetryInfo"), "retryDelay"):
         if duration := _DURATION.fullmatch(delay):
             return float(duration[1])
-    if spoken := _RETRY_IN.search(_message(error)):
+    if spoken := _RETRY_IN.search(text(error.get("message"))):
         return float(spoken[1])
     return stated_wait(reply.headers)
 
@@ -185,27 +184,18 @@ def _detail(status: int, error: Mapping[str, Any], request: ImageRequest) -> str
         *_texts(_details(error, "ErrorInfo"), "reason"),
         *_texts(_violations(error), "quotaId"),
     ]
-    said = safe_text(_message(error), request.prompt)
+    said = safe_text(text(error.get("message")), request.prompt)
     return safe_text(f"HTTP {status} {' '.join(codes)}", request.prompt) + (f": {said}" if said else "")
-
-
-def _message(error: Mapping[str, Any]) -> str:
-    message = error.get("message")
-    return message if isinstance(message, str) else ""
 
 
 def _details(error: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     """The google.rpc detail objects of this kind, known by the end of their ``@type``."""
-    return [item for item in _objects(error.get("details")) if str(item.get("@type")).endswith(f".{kind}")]
+    return [item for item in objects(error.get("details")) if str(item.get("@type")).endswith(f".{kind}")]
 
 
 def _violations(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [entry for quota in _details(error, "QuotaFailure") for entry in _objects(quota.get("violations"))]
+    return [entry for quota in _details(error, "QuotaFailure") for entry in objects(quota.get("violations"))]
 
 
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _texts(items: list[Mapping[str, Any]] | list[dict[str, Any]], key: str) -> list[str]:
+def _texts(items: list[Mapping[str, Any]], key: str) -> list[str]:
     return [value for item in items if isinstance(value := item.get(key), str)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from providers.google_dialect.errors import REFUSALS, error_object, failure, stated_error
 from providers.google_dialect.inline import InlineBlob, Labelled
+from providers.google_dialect.shapes import an_object, objects, text
 from providers.spec.blob import Blob
 from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
@@ -37,8 +38,9 @@ class _Answer:
 def read_reply(reply: Reply, vendor: str, request: ImageRequest, warnings: tuple[Warning, ...] = ()) -> ImageResult:
     """The delivered image. Raises ProviderError when the reply holds none.
 
-    A refusal is a refusal even with a picture beside it: what comes then is a placeholder. A 2xx that cannot be read may
-    have been billed (POSSIBLE); one that says it has no image is not, but for input tokens worth a fraction of a cent.
+    A refusal is a refusal even with a picture beside it: what comes then is a placeholder. A 2xx that cannot be read
+    may have been billed (POSSIBLE); one that says it has no image is not, but for input tokens worth a fraction of a
+    cent.
     """
     if not 200 <= reply.status <= 299 or error_object(reply):
         raise stated_error(reply, vendor, request)
@@ -70,35 +72,35 @@ def _picture(answer: _Answer) -> Blob | None:
 
 
 def _answer(document: Mapping[str, Any]) -> _Answer:
-    candidates = _objects(document.get("candidates"))
-    feedback = _object(document.get("promptFeedback"))
-    parts = [part for candidate in candidates for part in _objects(_object(candidate.get("content")).get("parts"))]
+    candidates = objects(document.get("candidates"))
+    feedback = an_object(document.get("promptFeedback"))
+    parts = [part for candidate in candidates for part in objects(an_object(candidate.get("content")).get("parts"))]
     thoughts = [part for part in parts if part.get("thought") is True]
     spoken = [part for part in parts if part.get("thought") is not True]
     return _Answer(
-        finish_reasons=tuple(_text(candidate.get("finishReason")) for candidate in candidates),
-        block_reason=_text(feedback.get("blockReason")),
+        finish_reasons=tuple(text(candidate.get("finishReason")) for candidate in candidates),
+        block_reason=text(feedback.get("blockReason")),
         pictures=_pictures(spoken),
         thought_pictures=_pictures(thoughts),
         said=" ".join(
-            text
-            for text in (
-                _text(feedback.get("blockReasonMessage")),
-                *(_text(candidate.get("finishMessage")) for candidate in candidates),
-                *(_text(part.get("text")) for part in spoken),
+            words
+            for words in (
+                text(feedback.get("blockReasonMessage")),
+                *(text(candidate.get("finishMessage")) for candidate in candidates),
+                *(text(part.get("text")) for part in spoken),
             )
-            if text
+            if words
         ),
     )
 
 
 def _pictures(parts: list[Mapping[str, Any]]) -> tuple[Blob, ...]:
-    return tuple(blob for part in parts if (blob := _inline_image(_object(part.get("inlineData")))) is not None)
+    return tuple(blob for part in parts if (blob := _inline_image(an_object(part.get("inlineData")))) is not None)
 
 
 def _inline_image(inline: Mapping[str, Any]) -> Blob | None:
     """An inline part's image: long data arrives as a blob, short data as text. Sound and video are no images."""
-    media_type, data = _text(inline.get("mimeType")).lower(), inline.get("data")
+    media_type, data = text(inline.get("mimeType")).lower(), inline.get("data")
     if media_type and not media_type.startswith("image/"):
         return None
     if isinstance(data, str):
@@ -114,8 +116,8 @@ def _usage(counted: object) -> Usage | None:
     if not isinstance(counted, dict) or not counted:
         return None
     candidates, thoughts = _count(counted.get("candidatesTokenCount")), _count(counted.get("thoughtsTokenCount"))
-    details = _objects(counted.get("candidatesTokensDetails"))
-    asked = _objects(counted.get("promptTokensDetails"))
+    details = objects(counted.get("candidatesTokensDetails"))
+    asked = objects(counted.get("promptTokensDetails"))
     return Usage(
         input_tokens=_count(counted.get("promptTokenCount")) + _count(counted.get("toolUsePromptTokenCount")),
         output_tokens=candidates + thoughts,
@@ -139,15 +141,3 @@ def _detail(answer: _Answer, request: ImageRequest) -> str:
     reasons = ", ".join(filter(None, (answer.block_reason, *answer.finish_reasons))) or "no reason stated"
     said = safe_text(answer.said, request.prompt)
     return safe_text(reasons, request.prompt) + (f": {said}" if said else "")
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

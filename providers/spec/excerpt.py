@@ -32,7 +32,7 @@ def safe_excerpt(reply: Reply, prompt: str) -> str:
 
 
 def safe_text(text: str, prompt: str) -> str:
-    """The printable start of a vendor's text, at most 300 characters; WITHHELD in its place when it repeats the prompt."""
+    """The printable start of a vendor's text, at most 300 characters; WITHHELD instead when it repeats the prompt."""
     start = "".join(char if char.isprintable() else " " for char in text[:DETAIL_LIMIT]).strip()
     readings = {start, unescape(start), unquote(start), _without_json_escapes(start)}
     return WITHHELD if any(_repeats(prompt, reading) for reading in readings) else start

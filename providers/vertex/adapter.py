@@ -1,6 +1,7 @@
-"""Vertex AI (https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest): generateContent by project and location.
+"""Vertex AI: generateContent by project and location, or by express-mode API key.
 
-Unlike the Gemini API it can be asked for an image format. What it gives unasked is undocumented, so it is always asked.
+Reference: https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest. Unlike the Gemini API it can be
+asked for an image format. What it gives unasked is undocumented, so it is always asked.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from app.catalog.models import FoundModel, PublicModel
 from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
 from app.doors.openai_images.errors import (
     ApiError,
-    ParameterError,
     body_too_large,
     media_type_unsupported,
     model_not_found,
@@ -25,7 +24,6 @@ from app.doors.openai_images.translate import Translated, translate
 from app.doors.reply import PartsResponse, error_response
 from app.gateway import Made, NotMadeError
 from app.services import Services, services
-from providers.spec.errors import Spend
 
 DOOR = "openai_images"
 MAX_JSON_BYTES = 32 * 1024 * 1024
@@ -55,7 +53,7 @@ async def generations(request: Request) -> Response:
         made = await _unless_hung_up(request, _make(own, translated, found))
         if made is None:
             return Response(status_code=499)
-        response = await _success(made, translated, found.model)
+        response = await _success(made, translated)
     except ApiError as error:
         outcome = error.code or str(error.status)
         return error_response(error)
@@ -177,22 +175,26 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-async def _success(made: Made, translated: Translated, model: PublicModel) -> Response:
-    del model
-    warnings = (*translated.warnings, *made.warnings)
-    metadata = metadata_of(made.attempts, resolution=translated.request.resolution, warnings=warnings)
+async def _success(made: Made, translated: Translated) -> Response:
+    asked = translated.request
+    metadata = metadata_of(
+        made.attempts,
+        resolution=asked.resolution,
+        warnings=(*translated.warnings, *made.warnings),
+        model=asked.model,
+        operation=asked.operation,
+    )
     parts = await asyncio.to_thread(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
-    return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated))
+    return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
 
 
 def _not_made(failed: NotMadeError) -> ApiError:
-    verdict = failed.verdict
-    headers = dict(headers_of(failed.attempts, simulated=failed.simulated))
+    verdict, plan = failed.verdict, failed.plan
+    headers = dict(headers_of(failed.attempts, simulated=failed.simulated, model=plan.model))
     if verdict.retry_after is not None:
         headers["retry-after"] = str(verdict.retry_after)
-    spent = any(attempt.spend is not Spend.NONE for attempt in failed.attempts)
-    if spent or verdict.should_retry is not None:
-        headers["x-should-retry"] = "false" if spent or not verdict.should_retry else "true"
+    if verdict.should_retry is not None:
+        headers["x-should-retry"] = "true" if verdict.should_retry else "false"
     return ApiError(
         verdict.status,
         verdict.message,
@@ -200,12 +202,9 @@ def _not_made(failed: NotMadeError) -> ApiError:
         param=verdict.param,
         code=verdict.code,
         headers=headers,
-        metadata=metadata_of(failed.attempts, resolution=failed.plan.resolution, warnings=()),
+        metadata=metadata_of(failed.attempts, resolution=plan.resolution, model=plan.model, operation=plan.operation),
     )
 
 
 def _model(model: PublicModel) -> dict[str, object]:
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": model.owned_by}
-
-
-__all__ = ["ParameterError", "router"]

@@ -1,0 +1,1 @@
+"""Replicate: models behind predictions (create, ask, download); see https://replicate.com/docs/reference/http."""

@@ -1,0 +1,186 @@
+"""Replicate's predictions as a conversation: create, ask until there is output, download the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import chain, repeat
+
+from providers.replicate import errors, wire
+from providers.replicate.inputs import SCHEMAS, input_for
+from providers.spec.adapter import Endpoint, ProviderModel
+from providers.spec.blob import Blob
+from providers.spec.conversation import (
+    Abandoned,
+    Conversation,
+    HttpCall,
+    Pause,
+    Reply,
+    Step,
+    Trust,
+    Unanswered,
+)
+from providers.spec.errors import ProviderError, Spend
+from providers.spec.request import ImageRequest
+from providers.spec.result import ImageResult
+
+FIRST_PAUSES_S = (0.5, 1.0, 1.5)
+"""Seconds before each of the first questions: the create was held open for the quick models, so these are for the ones
+that just missed it."""
+
+LATER_PAUSE_S = 2.0
+"""Seconds before every further question. An account may ask 3,000 times a minute, all its jobs together; at this pace
+that is a hundred jobs under way, at the half second of Replicate's own client libraries it is twenty-five."""
+
+LONGEST_PAUSE_S = 10.0
+"""Most seconds a question is put off because Replicate asked to wait."""
+
+TOLERATED_FAILURES = 4
+"""Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
+few seconds is sat out."""
+
+DOWNLOAD_PAUSES_S = (0.5, 1.5)
+"""Seconds before the second and the third try to download a picture that is paid for."""
+
+
+class ReplicateAdapter:
+    """Speaks Replicate's prediction protocol for official models."""
+
+    name = "replicate"
+    schemas = SCHEMAS
+
+    def __init__(self, base_url: str = wire.BASE_URL) -> None:
+        self.endpoint = Endpoint(self.name, base_url.rstrip("/"), wire.MEDIA_HOSTS)
+
+    def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
+        """Make the image. Once the prediction exists, whatever ends the conversation early cancels it first."""
+        document, warnings = input_for(request, model.schema)
+        created = yield from _created(wire.create_call(document, model), request.prompt)
+        pictures = yield from _output(created, request)
+        images = yield from _downloaded(pictures, request.prompt)
+        return ImageResult(images, warnings=warnings)
+
+
+def _created(call: HttpCall, prompt: str) -> Generator[Step, Reply | None, Reply]:
+    """The reply that shows the new prediction, perhaps finished already."""
+    try:
+        reply = yield from _ask(call)
+    except Unanswered as unanswered:
+        spend = Spend.POSSIBLE if unanswered.sent else Spend.NONE
+        raise errors.silent(unanswered, spend=spend) from unanswered
+    if not _ok(reply):
+        raise errors.create_failed(reply, prompt)
+    return reply
+
+
+def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | None, tuple[Blob | str, ...]]:
+    """Ask until there is output; raises what the prediction ended with when there is none."""
+    try:
+        job, seen = wire.read_job(created), wire.read_prediction(created)
+    except wire.UnreadableError as unreadable:
+        raise errors.unusable(created, request.prompt, spend=Spend.POSSIBLE) from unreadable
+    if pictures := _outcome(seen, created, request):
+        return pictures
+    failures, wait = 0, 0.0
+    try:
+        for pause in chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)):
+            yield Pause(max(pause, wait))
+            answer = yield from _asked(job, request.prompt)
+            if isinstance(answer, ProviderError):
+                failures, wait = failures + 1, min(answer.retry_after or 0.0, LONGEST_PAUSE_S)
+                if failures > TOLERATED_FAILURES:
+                    break
+                continue
+            failures, wait = 0, 0.0
+            reply, seen = answer
+            if pictures := _outcome(seen, reply, request):
+                return pictures
+    except Abandoned as abandoned:
+        abandoned.spend = yield from _cancelled(job, seen)
+        raise
+    answer.spend = yield from _cancelled(job, seen)
+    raise answer
+
+
+def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, tuple[Reply, wire.Prediction] | ProviderError]:
+    """Ask once. What went wrong is returned, not raised: the next question may go well."""
+    try:
+        reply = yield from _ask(job.poll)
+    except Unanswered as unanswered:
+        return errors.silent(unanswered, spend=Spend.POSSIBLE)
+    if not _ok(reply):
+        return errors.ask_failed(reply, prompt)
+    try:
+        seen = wire.read_prediction(reply)
+    except wire.UnreadableError:
+        return errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+    return (reply, seen) if seen.state is not None else errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+
+
+def _outcome(seen: wire.Prediction, reply: Reply, request: ImageRequest) -> tuple[Blob | str, ...]:
+    """The finished pictures, or none as long as there is nothing to fetch. Raises when there will never be any.
+
+    Output decides and not the status, which may say ``processing`` a while longer.
+    """
+    if seen.state in wire.ENDED_BADLY:
+        raise errors.prediction_failed(seen, request.prompt)
+    succeeded = seen.state is wire.State.SUCCEEDED
+    if seen.pictures and (succeeded or len(seen.pictures) >= request.n):
+        if seen.substituted:
+            raise errors.substituted()
+        return seen.pictures
+    if succeeded or seen.removed:
+        raise errors.no_pictures(seen, reply, request.prompt)
+    return ()
+
+
+def _cancelled(job: wire.Job, seen: wire.Prediction) -> Generator[Step, Reply | None, Spend]:
+    """Ask Replicate to stop the prediction; what it may bill. One that had not started is free."""
+    try:
+        reply = yield from _ask(job.cancel)
+        last = wire.read_prediction(reply)
+    except (Unanswered, wire.UnreadableError):
+        return Spend.POSSIBLE
+    if last.state is wire.State.SUCCEEDED:
+        return Spend.CHARGED
+    stopped = _ok(reply) and last.state in wire.ENDED_BADLY
+    return Spend.NONE if stopped and not (seen.started or last.started) else Spend.POSSIBLE
+
+
+def _downloaded(pictures: tuple[Blob | str, ...], prompt: str) -> Generator[Step, Reply | None, tuple[Blob, ...]]:
+    images: tuple[Blob, ...] = ()
+    try:
+        for picture in pictures:
+            image = (yield from _download(picture, prompt)) if isinstance(picture, str) else picture
+            images = (*images, image)
+    except Abandoned as abandoned:
+        abandoned.spend = Spend.CHARGED
+        raise
+    return images
+
+
+def _download(url: str, prompt: str) -> Generator[Step, Reply | None, Blob]:
+    for pause in (0.0, *DOWNLOAD_PAUSES_S):
+        if pause:
+            yield Pause(pause)
+        try:
+            reply = yield from _ask(HttpCall("GET", url, Trust.RESPONSE, wants_image=True))
+        except Unanswered as unanswered:
+            detail = unanswered.reason
+            continue
+        if _ok(reply) and reply.blob is None:
+            raise errors.unusable(reply, prompt, spend=Spend.CHARGED)
+        if reply.blob is not None:
+            return reply.blob
+        detail = f"HTTP {reply.status}"
+    raise errors.media_lost(detail)
+
+
+def _ask(call: HttpCall) -> Generator[Step, Reply | None, Reply]:
+    reply = yield call
+    if reply is None:
+        raise TypeError("a call was answered with nothing")
+    return reply
+
+
+def _ok(reply: Reply) -> bool:
+    return 200 <= reply.status < 300

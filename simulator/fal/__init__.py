@@ -1,0 +1,1 @@
+"""fal: the queue, the direct call and the uploads."""

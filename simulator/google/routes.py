@@ -1,0 +1,149 @@
+"""generateContent and its neighbours, on the paths of the Gemini API and of Vertex AI."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulator.books import Account, Operation
+from simulator.delivery import FOREVER, ClientGone, Endpoint, Nothing, travelling, wait_or_gone
+from simulator.faults import Kind
+from simulator.google import errors
+from simulator.google.answer import answer, bill, events
+from simulator.google.errors import GoogleError
+from simulator.google.models import MODELS, GoogleModel
+from simulator.google.order import read_order
+from simulator.vendors import Vendor
+from simulator.world import World
+
+VERSIONS = {Vendor.GEMINI: ("v1", "v1beta"), Vendor.VERTEX: ("v1", "v1beta1")}
+METHODS = ("generateContent", "streamGenerateContent")
+LARGEST_BODY = 100_000_000
+"""Bytes; Google's announced inline limit for Gemini, unverified."""
+
+
+class GoogleRoutes:
+    """The two Google vendors."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """All paths, most particular first."""
+        publisher = "publishers/google/models/{call:path}"
+        project = "/vertex/{version}/projects/{project}/locations/{location}/"
+        return [
+            Route("/gemini/{version}/models", self._guarded(Vendor.GEMINI, self._list), methods=["GET"]),
+            Route("/gemini/{version}/models/{model:path}", self._guarded(Vendor.GEMINI, self._get), methods=["GET"]),
+            Route("/gemini/{version}/models/{call:path}", self._guarded(Vendor.GEMINI, self._gemini), methods=["POST"]),
+            Route(project + publisher, self._guarded(Vendor.VERTEX, self._vertex), methods=["POST"]),
+            Route("/vertex/{version}/" + publisher, self._guarded(Vendor.VERTEX, self._vertex), methods=["POST"]),
+            Route("/vertex/token", self._token, methods=["POST"]),
+        ]
+
+    def _guarded(self, vendor: Vendor, endpoint: Endpoint) -> Endpoint:
+        """Checks version and credentials; makes an answer of a GoogleError."""
+
+        async def guarded(request: Request) -> Response:
+            in_list = "streamGenerateContent" in request.url.path and request.query_params.get("alt") != "sse"
+            try:
+                if request.path_params["version"] not in VERSIONS[vendor]:
+                    raise GoogleError(404, "NOT_FOUND", "The requested URL was not found on this server.")
+                if not _has_credentials(vendor, request):
+                    raise errors.no_key(vendor)
+                return await endpoint(request)
+            except GoogleError as error:
+                return error.response(in_list=in_list)
+            except ClientGone:
+                return Nothing()
+
+        return guarded
+
+    async def _gemini(self, request: Request) -> Response:
+        return await self._generate(Vendor.GEMINI, request)
+
+    async def _vertex(self, request: Request) -> Response:
+        return await self._generate(Vendor.VERTEX, request)
+
+    async def _generate(self, vendor: Vendor, request: Request) -> Response:
+        world = self._world
+        version = request.path_params["version"]
+        name, _, method = request.path_params["call"].rpartition(":")
+        model_id = name.removeprefix("models/")
+        if method not in METHODS or model_id not in MODELS:
+            raise errors.not_found(vendor, model_id or method, version)
+        model = MODELS[model_id]
+        order = await asyncio.to_thread(read_order, vendor, model, await _body(request))
+        account = Account(vendor, model_id, order.tier, Operation.EDIT if order.references else Operation.GENERATE)
+        turn = world.turn(account)
+        refused = errors.at_the_door(vendor, turn.strike, model_id, version)
+        if isinstance(refused, GoogleError):
+            raise refused
+        if refused is not None:
+            return refused
+        if world.full(vendor):
+            raise errors.too_many(vendor, None, model_id)
+        with world.busy(vendor):
+            await wait_or_gone(request, FOREVER if turn.kind is Kind.HANG else turn.seconds)
+            body = await answer(world.media, vendor, model_id, model, order, turn)
+        world.books.bill(account, *bill(vendor, model, order, turn.kind))
+        return travelling(turn.strike, _told(request, method, body))
+
+    async def _list(self, request: Request) -> Response:
+        models = [_described(model_id, model) for model_id, model in MODELS.items()]
+        return JSONResponse({"models": models})
+
+    async def _get(self, request: Request) -> Response:
+        model_id = request.path_params["model"]
+        if model_id not in MODELS:
+            raise errors.not_found(Vendor.GEMINI, model_id, request.path_params["version"])
+        return JSONResponse(_described(model_id, MODELS[model_id]))
+
+    async def _token(self, request: Request) -> Response:
+        """The token endpoint of a service account: point ``token_uri`` here. Looks at neither signature nor audience."""
+        form = (await request.body()).decode("utf-8", "replace")
+        if "assertion=" not in form:
+            return JSONResponse({"error": "invalid_request", "error_description": "No assertion."}, 400)
+        return JSONResponse({"access_token": "simulated-token", "expires_in": 3599, "token_type": "Bearer"})
+
+
+def _has_credentials(vendor: Vendor, request: Request) -> bool:
+    if request.headers.get("x-goog-api-key") or request.query_params.get("key"):
+        return True
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return vendor is Vendor.VERTEX and scheme.lower() == "bearer" and bool(token.strip())
+
+
+async def _body(request: Request) -> Any:
+    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
+        raise GoogleError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit.")
+    try:
+        return json.loads(await request.body())
+    except ValueError:
+        raise errors.invalid("Invalid JSON payload received.") from None
+
+
+def _told(request: Request, method: str, body: dict[str, Any]) -> Response:
+    """The answer at once, as server-sent events, or as the list that a stream without ``alt=sse`` is."""
+    if method == "generateContent":
+        return JSONResponse(body)
+    if request.query_params.get("alt") != "sse":
+        return JSONResponse(events(body))
+    lines = "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events(body))
+    return Response(lines, media_type="text/event-stream")
+
+
+def _described(model_id: str, model: GoogleModel) -> dict[str, Any]:
+    return {
+        "name": f"models/{model_id}",
+        "version": "1",
+        "displayName": model.display,
+        "inputTokenLimit": 131072,
+        "outputTokenLimit": 32768,
+        "supportedGenerationMethods": list(METHODS),
+    }

@@ -1,0 +1,12 @@
+"""The Gemini adapter passes the contract."""
+
+from __future__ import annotations
+
+from providers.gemini.adapter import GeminiAdapter
+from providers.spec.adapter import Adapter
+from tests.contract.google_dialect import GoogleContract
+
+
+class TestGemini(GoogleContract):
+    def adapter(self) -> Adapter:
+        return GeminiAdapter()

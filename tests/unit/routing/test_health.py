@@ -1,0 +1,139 @@
+"""Tests of health: what one more attempt changes, and when an offer may be tried."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from routing.health import Health, HealthState, after, block_seconds, probing
+from routing.policy import Policy
+from tests.unit.routing.making import NOW, POLICY, delivered, failed
+
+OUT = [Fault.CREDENTIALS, Fault.OUT_OF_FUNDS]
+WITHOUT_STATE = [fault for fault in Fault if FAULT_TABLE[fault].health in (HealthEffect.NOTHING, HealthEffect.FAILURE)]
+
+
+def test_an_offer_nobody_has_tried_is_serving() -> None:
+    assert Health().state(now=NOW) is HealthState.SERVING
+
+
+def test_a_stated_wait_blocks_until_it_is_over() -> None:
+    health = after(None, failed("fal", Fault.RATE_LIMITED, retry_after=30.0), POLICY, now=NOW)
+    assert health.state(now=NOW) is HealthState.BLOCKED
+    assert health.state(now=NOW + 29.9) is HealthState.BLOCKED
+    assert health.state(now=NOW + 30.0) is HealthState.SERVING
+
+
+def test_a_rate_limit_without_a_wait_blocks_for_the_policys_default() -> None:
+    health = after(None, failed("fal", Fault.RATE_LIMITED), POLICY, now=NOW)
+    assert health.blocked_until == NOW + POLICY.default_block_s
+
+
+@pytest.mark.parametrize("nonsense", [0.0, -3.0, math.nan])
+def test_a_wait_that_says_nothing_counts_as_none(nonsense: float) -> None:
+    assert block_seconds(nonsense, POLICY) == POLICY.default_block_s
+
+
+@pytest.mark.parametrize("long", [121.0, 86_400.0, math.inf])
+def test_a_vendor_cannot_block_itself_for_longer_than_the_policy_allows(long: float) -> None:
+    assert block_seconds(long, POLICY) == POLICY.max_block_s
+
+
+def test_of_two_stated_waits_the_one_that_ends_later_counts() -> None:
+    first = after(None, failed("fal", Fault.RATE_LIMITED, retry_after=60.0), POLICY, now=NOW)
+    second = after(first, failed("fal", Fault.RATE_LIMITED, retry_after=2.0), POLICY, now=NOW + 1)
+    assert second.blocked_until == NOW + 60.0
+
+
+def test_a_success_does_not_shorten_a_stated_wait() -> None:
+    blocked = after(None, failed("fal", Fault.RATE_LIMITED, retry_after=60.0), POLICY, now=NOW)
+    assert after(blocked, delivered("fal"), POLICY, now=NOW + 1).blocked_until == NOW + 60.0
+
+
+@pytest.mark.parametrize("fault", OUT)
+def test_credentials_and_funds_take_the_offer_out_until_its_probe(fault: Fault) -> None:
+    health = after(None, failed("fal", fault), POLICY, now=NOW)
+    assert health.out_fault is fault
+    assert health.state(now=NOW + POLICY.out_probe_s - 1) is HealthState.OUT
+    assert health.state(now=NOW + POLICY.out_probe_s) is HealthState.PROBE_DUE
+
+
+def test_a_model_that_is_gone_is_out_for_long() -> None:
+    health = after(None, failed("fal", Fault.MODEL_GONE), POLICY, now=NOW)
+    assert health.state(now=NOW + POLICY.out_probe_s) is HealthState.OUT
+    assert health.state(now=NOW + POLICY.out_long_s) is HealthState.PROBE_DUE
+
+
+def test_a_success_brings_an_offer_back_that_was_out() -> None:
+    out = after(None, failed("fal", Fault.CREDENTIALS), POLICY, now=NOW)
+    back = after(out, delivered("fal", started_at=NOW + 600), POLICY, now=NOW + 610)
+    assert back.state(now=NOW + 610) is HealthState.SERVING
+    assert back.last_fault is None
+
+
+def test_a_success_that_began_before_the_outage_does_not_end_it() -> None:
+    out = after(None, failed("fal", Fault.CREDENTIALS), POLICY, now=NOW)
+    assert after(out, delivered("fal", started_at=NOW - 5), POLICY, now=NOW + 10) == out
+
+
+def test_a_failed_probe_keeps_the_offer_out_since_the_same_moment() -> None:
+    out = after(None, failed("fal", Fault.CREDENTIALS), POLICY, now=NOW)
+    again = after(out, failed("fal", Fault.CREDENTIALS, started_at=NOW + 600), POLICY, now=NOW + 601)
+    assert again.out_since == NOW
+    assert again.state(now=NOW + 601 + POLICY.out_probe_s - 1) is HealthState.OUT
+
+
+@pytest.mark.parametrize("fault", [*OUT, Fault.MODEL_GONE])
+def test_only_one_request_probes(fault: Fault) -> None:
+    out = after(None, failed("fal", fault), POLICY, now=NOW)
+    due = out.next_probe_at
+    assert out.state(now=due) is HealthState.PROBE_DUE
+    taken = probing(out, now=due, policy=POLICY)
+    assert taken.state(now=due) is HealthState.OUT
+    assert taken.next_probe_at - due == out.next_probe_at - NOW
+
+
+def test_probing_an_offer_that_is_not_out_changes_nothing() -> None:
+    assert probing(Health(), now=NOW, policy=POLICY) == Health()
+
+
+def test_a_block_holds_for_a_probe_that_is_due() -> None:
+    health = Health(blocked_until=NOW + 5, out_fault=Fault.CREDENTIALS, next_probe_at=NOW)
+    assert health.state(now=NOW) is HealthState.BLOCKED
+
+
+@pytest.mark.parametrize("fault", WITHOUT_STATE)
+def test_other_faults_leave_the_offer_serving(fault: Fault) -> None:
+    assert after(None, failed("fal", fault), POLICY, now=NOW).state(now=NOW) is HealthState.SERVING
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if FAULT_TABLE[fault].health is HealthEffect.NOTHING])
+def test_a_fault_that_says_nothing_about_the_offer_changes_nothing(fault: Fault) -> None:
+    known = Health(blocked_until=NOW + 9, out_fault=Fault.CREDENTIALS, last_fault=Fault.CREDENTIALS)
+    assert after(known, failed("fal", fault), POLICY, now=NOW) == known
+
+
+def test_the_requests_own_deadline_says_nothing_about_the_offer() -> None:
+    attempt = failed("fal", Fault.TIMED_OUT, deadline_hit=True)
+    assert after(None, attempt, POLICY, now=NOW) == Health()
+    assert after(None, replace(attempt, deadline_hit=False), POLICY, now=NOW) == Health(last_fault=Fault.TIMED_OUT)
+
+
+@given(
+    faults=st.lists(st.sampled_from([None, *Fault]), max_size=12),
+    waits=st.lists(st.none() | st.floats(), min_size=12, max_size=12),
+)
+def test_no_history_keeps_an_offer_away_for_longer_than_the_policys_longest_wait(
+    faults: list[Fault | None], waits: list[float | None]
+) -> None:
+    policy, health = Policy(), Health()
+    for second, (fault, wait) in enumerate(zip(faults, waits, strict=False)):
+        attempt = failed("fal", fault, started_at=NOW + second, retry_after=wait)
+        health = after(health, attempt, policy, now=NOW + second)
+    latest = NOW + len(faults) + max(policy.max_block_s, policy.out_probe_s, policy.out_long_s)
+    assert health.state(now=latest) in (HealthState.SERVING, HealthState.PROBE_DUE)
