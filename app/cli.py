@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from app.catalog.catalog import CatalogError
+from app.catalog.files import CatalogError
 from app.catalog.table import offer_rows, render
 from app.demo import Simulation, chosen, simulated_settings
 from app.log import set_up_logging

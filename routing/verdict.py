@@ -141,14 +141,14 @@ def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = Fa
         for attempt in attempts
     )
     if time_over:
-        return f"The request's time limit of {plan.deadline_at - plan.started_at:g} s was reached: {told}."
+        return f"The request's time limit of {plan.policy.request_deadline_s:g} s was reached: {told}."
     return f"No provider delivered the image: {told}."
 
 
 def _without_a_try(plan: RoutePlan, now: float) -> Verdict:
     """The verdict on a request for which nobody was asked."""
     if plan.candidates:
-        limit = f"{plan.deadline_at - plan.started_at:g} s"
+        limit = f"{plan.policy.request_deadline_s:g} s"
         return _from_row(Fault.TIMED_OUT, f"The request's time limit of {limit} was over before a provider was asked.")
     unwell = [rejection for rejection in plan.rejections if rejection.fault is not None]
     if plan.rejections and not unwell:

@@ -37,8 +37,17 @@ def read(file: Path, shape: type[Shape]) -> Shape:
     try:
         return shape.model_validate(document)
     except ValidationError as misshapen:
-        first = misshapen.errors(include_url=False)[0]
-        wrong(file, _key(first), _sentence(first))
+        wrong(file, *_key_and_sentence(misshapen.errors(include_url=False)))
+
+
+def _key_and_sentence(errors: list[ErrorDetails]) -> tuple[str, str]:
+    first = errors[0]
+    if first["type"] == "missing":
+        # A misspelt key is both missing and unknown; the unknown one is what the reader will find in the file.
+        for other in errors:
+            if other["type"] == "extra_forbidden" and other["loc"][:-1] == first["loc"][:-1]:
+                return _key(other), f"there is no such key, while {first['loc'][-1]} is missing"
+    return _key(first), _sentence(first)
 
 
 def _key(error: ErrorDetails) -> str:
@@ -75,11 +84,13 @@ def _sentence(error: ErrorDetails) -> str:
     value = repr(error["input"])[:80]
     if kind in ("enum", "literal_error"):
         return f"{value} is not one of {context['expected']}"
+    if kind == "string_pattern_mismatch" and not value.strip("'\" "):
+        return "nothing stands there"
     if kind == "string_pattern_mismatch":
         return f"{value} does not look like {_EXAMPLES.get(context['pattern'], context['pattern'])}"
     if kind == "too_short":
         return "at least one entry is needed"
-    limit = next((f"{words} {context[name]}" for name, words in _LIMITS.items() if name in context), None)
+    limit = next((f"{words} {context[name]:g}" for name, words in _LIMITS.items() if name in context), None)
     if limit is not None:
         return f"{value} is wrong: it must be {limit}"
     message = error["msg"]
@@ -91,5 +102,4 @@ _LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 _EXAMPLES = {
     r"^[a-z0-9][a-z0-9._-]*$": 'a name such as "nano-banana-2" (lower-case letters, digits, ".", "_", "-")',
     r"^[1-9]\d?:[1-9]\d?$": 'a ratio such as "16:9"',
-    r"\S": "anything: it is empty",
 }

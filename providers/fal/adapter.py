@@ -85,6 +85,7 @@ def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None
             if isinstance(answer, ProviderError):
                 failures, wait = failures + 1, min(answer.retry_after or 0.0, LONGEST_PAUSE_S)
                 if failures > TOLERATED_FAILURES:
+                    lost = answer
                     break
                 continue
             if answer.state is wire.State.COMPLETED:
@@ -94,8 +95,8 @@ def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None
         abandoned.spend = yield from _cancelled(job, state)
         raise
     # The last state is too old by now to call the job unstarted.
-    answer.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
-    raise answer
+    lost.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
+    raise lost
 
 
 def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Status | ProviderError]:

@@ -88,6 +88,7 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
             if isinstance(answer, ProviderError):
                 failures, wait = failures + 1, min(answer.retry_after or 0.0, LONGEST_PAUSE_S)
                 if failures > TOLERATED_FAILURES:
+                    lost = answer
                     break
                 continue
             failures, wait = 0, 0.0
@@ -97,8 +98,8 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
     except Abandoned as abandoned:
         abandoned.spend = yield from _cancelled(job, seen)
         raise
-    answer.spend = yield from _cancelled(job, seen)
-    raise answer
+    lost.spend = yield from _cancelled(job, seen)
+    raise lost
 
 
 def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, tuple[Reply, wire.Prediction] | ProviderError]:

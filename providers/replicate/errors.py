@@ -7,7 +7,6 @@ document them, and their meaning is taken from many users' reports.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType

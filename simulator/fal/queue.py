@@ -85,6 +85,10 @@ class Queue:
         """How many have not started."""
         return len(self._waiting)
 
+    def running(self) -> int:
+        """How many are at work."""
+        return len(self._running)
+
     def cancel(self, job: Job, now: float) -> bool:
         """End it without an outcome; ``False`` when it already ended."""
         self.advance(now)

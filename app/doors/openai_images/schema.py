@@ -63,7 +63,7 @@ class GenerationBody:
     """Seconds the caller gives the whole request."""
     warnings: tuple[Warning, ...] = ()
     """Fields that were accepted and have no effect."""
-    extras: Mapping[str, object] = field(default=_NO_EXTRAS, repr=False)
+    extras: Mapping[str, object] = field(default_factory=lambda: _NO_EXTRAS, repr=False)
 
 
 def parse_generation(body: bytes, *, max_timeout_s: float) -> GenerationBody:

@@ -122,15 +122,11 @@ BROKEN = {
         "deep_thinking =",
         "price[1].surcharges.deep_thinking: 'deep_thinking' is not one of 'web_search' or 'high_thinking'.",
     ),
-    "a misspelt key of a price": Broken(FAL, "images = {", "image = {", "price[1].images: the key is missing."),
+    "a misspelt key of a price": Broken(
+        FAL, "images = {", "image = {", "price[1].image: there is no such key, while images is missing."
+    ),
     "an additional key of a price": Broken(
         FAL, "[[price]]", '[[price]]\ncurrency = "EUR"', "price[1].currency: there is no such key."
-    ),
-    "broken TOML": Broken(
-        FAL,
-        'model = "flux-schnell"',
-        "model = flux-schnell",
-        "the file is not valid TOML (Invalid value (at line 40, column 9)).",
     ),
     "an additional key of an offer": Broken(
         "models.toml",
@@ -138,7 +134,12 @@ BROKEN = {
         'provider = "gemini"\nregion = "eu"',
         "model[1].offer[1].region: there is no such key.",
     ),
-    "a misspelt section": Broken("models.toml", "[default_for]", "[defaults_for]", "default_for: the key is missing."),
+    "a misspelt section": Broken(
+        "models.toml",
+        "[default_for]",
+        "[defaults_for]",
+        "defaults_for: there is no such key, while default_for is missing.",
+    ),
     "a provider nobody has": Broken(
         "models.toml",
         'provider = "replicate"',
@@ -155,7 +156,8 @@ BROKEN = {
         "models.toml",
         'schema = "gemini-3-image"',
         'schema = "imagen"',
-        'model[1].offer[1].schema: "imagen" is none that gemini speaks, which are "gemini-2.5-image", "gemini-3-image".',
+        'model[1].offer[1].schema: "imagen" is none that gemini speaks, which are '
+        '"gemini-2.5-image", "gemini-3-image".',
     ),
     "a set of ratios that does not exist": Broken(
         "models.toml",
@@ -284,7 +286,12 @@ BROKEN = {
     "a knob that is missing": Broken(
         "policy.toml", "default_block_s = 5.0\n", "", "default_block_s: the key is missing."
     ),
-    "a knob nobody has": Broken("policy.toml", "out_probe_s =", "out_prob_s =", "out_probe_s: the key is missing."),
+    "a knob nobody has": Broken(
+        "policy.toml",
+        "out_probe_s =",
+        "out_prob_s =",
+        "out_prob_s: there is no such key, while out_probe_s is missing.",
+    ),
     "a deadline of no time": Broken(
         "policy.toml",
         "request_deadline_s = 300.0",
@@ -370,6 +377,15 @@ def test_a_missing_file_is_named(config: Path, name: str) -> None:
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert sentence(tmp_path / "nowhere") == f"{tmp_path}/nowhere/models.toml: the file is missing."
+
+
+def test_broken_toml_is_named_with_its_line(config: Path) -> None:
+    file = config / "policy.toml"
+    file.write_text("max_attempts = six\n" + file.read_text())
+    said = sentence(config)
+    assert said.startswith(f"{file}: the file is not valid TOML (")
+    assert "line 1," in said
+    assert said.endswith(").")
 
 
 def test_a_file_that_is_no_text_is_named(config: Path) -> None:

@@ -1,0 +1,1 @@
+"""Replicate: predictions of official models, and files."""

@@ -1,0 +1,59 @@
+"""Translation: a parsed body and the model it means become a request in our terms."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.catalog.models import FoundModel
+from app.doors.openai_images.errors import ParameterError
+from app.doors.openai_images.schema import parse_generation
+from app.doors.openai_images.translate import Translated, translate
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER
+
+
+def translated(found: FoundModel, **fields: object) -> Translated:
+    return translate(parse_generation(json.dumps({"prompt": "fox", **fields}).encode(), max_timeout_s=600.0), found)
+
+
+def test_a_bare_prompt_takes_the_models_defaults() -> None:
+    assert translated(FoundModel(NANO_BANANA_2)) == Translated(ImageRequest(NANO_BANANA_2.name, "fox"), (), None)
+
+
+def test_every_wish_arrives() -> None:
+    result = translated(
+        FoundModel(NANO_BANANA_2, provider="fal"), size="2528x1696", output_format="webp", seed=3, web_search=True,
+        thinking_level="high", timeout=20, steps=4,
+    )  # fmt: skip
+    assert result.request == ImageRequest(
+        model=NANO_BANANA_2.name,
+        prompt="fox",
+        operation=Operation.GENERATE,
+        aspect_ratio="3:2",
+        resolution=Resolution.R2K,
+        pixels=(2528, 1696),
+        output_format=OutputFormat.WEBP,
+        seed=3,
+        web_search=True,
+        thinking="high",
+        extras={"steps": 4},
+    )
+    assert (result.warnings, result.timeout_s) == ((), 20.0)
+
+
+def test_the_tier_in_the_models_name_counts() -> None:
+    assert translated(FoundModel(NANO_BANANA_2, resolution=Resolution.R4K)).request.resolution is Resolution.R4K
+
+
+def test_warnings_come_together_in_order() -> None:
+    found = FoundModel(NANO_BANANA_2, warning="dall-e-3 is served by another model")
+    result = translated(found, size="1024x1536", quality="hd")
+    assert [warning.parameter for warning in result.warnings] == ["model", "size", "quality"]
+
+
+def test_a_demand_the_model_cannot_meet_is_refused() -> None:
+    with pytest.raises(ParameterError) as refused:
+        translated(FoundModel(ONE_TIER), image_config={"imageSize": "4K"})
+    assert (refused.value.param, refused.value.code) == ("image_config.imageSize", "unsupported_value")
