@@ -125,7 +125,8 @@ class Gateway:
         """One attempt, recorded whatever happens."""
         offer = step.candidate.offer
         provider = self._providers[offer.provider]
-        self.health.start_probe(offer.key, self._policy, now=self._clock())
+        if step.candidate.probe:
+            self.health.start_probe(offer.key, self._policy, now=self._clock())
         trace = Trace()
         started = self._clock()
 

@@ -83,7 +83,8 @@ def plan(
 
     ``healths`` is keyed by ``Offer.key``; an offer without an entry was never tried. ``now`` is unix seconds, and the
     prices are those of its UTC day. ``draw`` is a random number in [0, 1). Two offers of one price keep the order of
-    the configuration. Offers that are due for a probe stand last, whatever they cost. A deadline of the caller's own
+    the configuration. An offer that is due for a probe stands where its price puts it: standing last, it would be asked
+    only when all others fail, and nobody would see it recover. A deadline of the caller's own
     is handed in as the policy's ``request_deadline_s``. Raises nothing.
     """
     today = datetime.fromtimestamp(now, tz=UTC).date()
@@ -97,7 +98,7 @@ def plan(
             rejections.append(rejection)
         elif quote is not None:
             capable.append((offer, quote, health))
-    capable.sort(key=lambda entry: (entry[2].out_fault is not None, entry[1].total, entry[0].position))
+    capable.sort(key=lambda entry: (entry[1].total, entry[0].position))
     ranking = [(offer.provider, quote.total, health.out_fault) for offer, quote, health in capable]
     return RoutePlan(
         model=request.model,

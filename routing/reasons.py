@@ -78,16 +78,15 @@ def rank_reason(rank: int, ranking: Sequence[tuple[str, Decimal, Fault | None]],
     _, price, out_fault = ranking[rank]
     amount, at = dollars(price), _at(resolution)
     if out_fault is not None:
-        place = "the only candidate" if len(ranking) == 1 else "after all others"
-        return f"a probe, {place}: it {_HAPPENED[out_fault]} when last tried; {amount}{at}"
+        return f"a probe: it {_HAPPENED[out_fault]} when last tried; {amount}{at}"
     if rank > 0:
         previous, previous_price, _ = ranking[rank - 1]
         if price == previous_price:
             return f"as cheap as {previous}{at}: {amount}; the configuration names {previous} first"
         return f"{dollars(price - previous_price)} dearer than {previous}{at}: {amount}"
-    rivals = [(name, other) for name, other, fault in ranking[1:] if fault is None]
+    rivals = [(name, other) for name, other, _ in ranking[1:]]
     if not rivals:
-        return f"the only healthy offer that can serve this request: {amount}{at}"
+        return f"the only offer that can serve this request: {amount}{at}"
     rival, rival_price = rivals[0]
     if price == rival_price:
         return f"as cheap as {rival}{at}: {amount}; the configuration names it first"

@@ -120,8 +120,12 @@ class Catalog:
             asked, f"The model {_quoted(asked)} does not exist: {provider} {why}; {_listed(here)} can serve it."
         )
 
+    def _served(self, meaning: Meaning) -> bool:
+        model = self.models.get(meaning.model)
+        return model is not None and meaning.resolution in (None, *model.resolutions)
+
     def _unknown(self, asked: str, bare: str) -> str:
-        served = [name for name, meaning in self.meanings.items() if meaning.model in self.models]
+        served = [name for name, meaning in self.meanings.items() if self._served(meaning)]
         close = difflib.get_close_matches(bare, served, n=3) or difflib.get_close_matches(
             bare.rpartition("/")[2], served, n=3
         )

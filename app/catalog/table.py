@@ -59,7 +59,13 @@ def offer_rows(catalog: Catalog, keys: Mapping[str, bool], *, on: date | None = 
 
 def render(rows: Iterable[OfferRow]) -> Table:
     """The rows as a table for a terminal. A price with ``?`` is unverified."""
-    table = Table(title="Offers, in USD per image (? = unverified)", title_justify="left", box=SIMPLE, pad_edge=False)
+    table = Table(
+        title="Offers, in USD per image (? = unverified)",
+        title_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("model", overflow="fold")
     table.add_column("provider")
     table.add_column("vendor id", overflow="fold")

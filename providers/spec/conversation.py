@@ -174,7 +174,7 @@ def json_body(document: object) -> tuple[BodyPart, ...]:
 def _render(value: object) -> Iterator[BodyPart]:
     if isinstance(value, AsBase64):
         yield b'"' + json.dumps(value.prefix)[1:-1].encode()
-        yield value
+        yield AsBase64(value.blob)  # its prefix stands there already, escaped for JSON
         yield b'"'
     elif isinstance(value, Mapping):
         yield b"{"

@@ -105,20 +105,19 @@ def test_an_objection_is_told_before_ill_health() -> None:
     assert route.rejections[0].parameter == "resolution"
 
 
-def test_a_probe_stands_last_whatever_it_costs() -> None:
+def test_a_probe_stands_where_its_price_puts_it() -> None:
     route = made({"gemini": "0.01", "fal": "0.08", "vertex": "0.09"}, healths={f"gemini/{MODEL}": PROBE_DUE})
-    assert order(route) == ["fal", "vertex", "gemini"]
-    assert [candidate.probe for candidate in route.candidates] == [False, False, True]
-    assert route.candidates[0].reason.startswith("cheapest at 1K: $0.08; next is vertex")
-    assert route.candidates[2].reason == (
-        "a probe, after all others: it did not accept the gateway's credentials when last tried; $0.01 at 1K"
+    assert order(route) == ["gemini", "fal", "vertex"]
+    assert [candidate.probe for candidate in route.candidates] == [True, False, False]
+    assert route.candidates[0].reason == (
+        "a probe: it did not accept the gateway's credentials when last tried; $0.01 at 1K"
     )
 
 
 def test_a_probe_that_is_alone_is_the_only_candidate() -> None:
     route = made({"gemini": "0.01"}, healths={f"gemini/{MODEL}": PROBE_DUE})
     assert order(route) == ["gemini"]
-    assert route.candidates[0].reason.startswith("a probe, the only candidate")
+    assert route.candidates[0].reason.startswith("a probe: it did not accept")
 
 
 def test_a_probe_that_another_request_has_taken_is_no_candidate() -> None:
@@ -181,7 +180,7 @@ def test_every_offer_is_in_the_plan_exactly_once_and_in_order(
     route = plan(REQUEST, offers, table, healths, POLICY, now=now, draw=draw)
     placed = [each.offer.key for each in route.candidates] + [each.offer.key for each in route.rejections]
     assert sorted(placed) == sorted(each.key for each in offers)
-    ranks = [(each.probe, each.index, each.offer.position) for each in route.candidates]
+    ranks = [(each.index, each.offer.position) for each in route.candidates]
     assert ranks == sorted(ranks)
     assert all([each.reason for each in route.candidates] + [each.reason for each in route.rejections])
     assert all((each.parameter is None) is (each.fault is not None) for each in route.rejections)

@@ -27,7 +27,7 @@ def test_before_a_price_is_in_force_there_is_none() -> None:
 
 
 def test_the_table_shows_every_vendor_id_and_price() -> None:
-    console = Console(width=120, record=True, quiet=False, file=None, force_terminal=False)
+    console = Console(width=120)
     with console.capture() as capture:
         console.print(render(offer_rows(CATALOG, {"replicate": True}, on=TODAY)))
     text = capture.get()

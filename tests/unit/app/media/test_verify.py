@@ -1,0 +1,134 @@
+"""Verification: an image that is what was asked for passes, and each way of missing it fails by its own check."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from app.media.verify import Check, NotDeliveredError, verify
+from providers.blobs import Base64Blob, MemoryBlob
+from providers.spec.request import ImageRequest, OutputFormat, Resolution
+from tests.unit.app.media.pictures import picture
+from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER
+
+R512, R1K, R2K, R4K = Resolution
+
+
+def asked(
+    ratio: str | None = "1:1", tier: Resolution | None = R512, format: OutputFormat | None = None
+) -> ImageRequest:
+    pixels = NANO_BANANA_2.pixels[tier][ratio] if tier and ratio else None
+    return ImageRequest(
+        NANO_BANANA_2.name, "fox", aspect_ratio=ratio, resolution=tier, pixels=pixels, output_format=format
+    )
+
+
+def failed_check(data: bytes, request: ImageRequest) -> Check:
+    with pytest.raises(NotDeliveredError) as missed:
+        verify(MemoryBlob(data), request, NANO_BANANA_2)
+    assert missed.value.message
+    return missed.value.check
+
+
+@pytest.mark.parametrize("format", OutputFormat)
+def test_the_asked_image_is_delivered_with_what_it_really_is(format: OutputFormat) -> None:
+    data = picture(format.value, 632, 424)
+    blob = Base64Blob(base64.b64encode(data), "image/lies")
+    delivered = verify(blob, asked("3:2", format=format), NANO_BANANA_2)
+    assert delivered.blob is blob
+    assert (delivered.format, delivered.width, delivered.height) == (format, 632, 424)
+    assert delivered.length == len(data)
+
+
+def test_the_vendors_own_format_passes_when_none_was_asked_for() -> None:
+    assert verify(MemoryBlob(picture("JPEG", 512, 512)), asked(), NANO_BANANA_2).format is OutputFormat.JPEG
+
+
+def test_broken_base64_is_unreadable() -> None:
+    with pytest.raises(NotDeliveredError) as missed:
+        verify(Base64Blob(base64.b64encode(picture("PNG", 512, 512))[:-3] + b"!!"), asked(), NANO_BANANA_2)
+    assert missed.value.check is Check.READABLE
+
+
+@pytest.mark.parametrize("data", [b"<html>502</html>", b"\x89PNG\r\n\x1a\n", b"\x00" * 1000])
+def test_what_is_no_image_fails_by_its_header(data: bytes) -> None:
+    assert failed_check(data, asked()) is Check.HEADER
+
+
+def test_no_bytes_fail_as_empty() -> None:
+    assert failed_check(b"", asked()) is Check.NOT_EMPTY
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_half_an_image_is_incomplete(format: str, share: float) -> None:
+    data = picture(format, 512, 512)
+    assert failed_check(data[: int(len(data) * share)], asked()) is Check.COMPLETE
+
+
+def test_another_format_than_the_asked_one_fails() -> None:
+    assert failed_check(picture("PNG", 512, 512), asked(format=OutputFormat.WEBP)) is Check.FORMAT
+
+
+def test_a_format_nobody_can_ask_for_fails() -> None:
+    assert failed_check(picture("GIF", 512, 512), asked()) is Check.FORMAT
+
+
+@pytest.mark.parametrize("size", [(512, 512), (474, 512), (512, 474), (2048, 2048)])
+def test_a_ratio_within_eight_per_cent_passes(size: tuple[int, int]) -> None:
+    assert verify(MemoryBlob(picture("PNG", *size)), asked(), NANO_BANANA_2).width == size[0]
+
+
+@pytest.mark.parametrize("size", [(470, 512), (512, 470), (688, 384)])
+def test_a_ratio_beyond_eight_per_cent_fails(size: tuple[int, int]) -> None:
+    assert failed_check(picture("PNG", *size), asked()) is Check.RATIO
+
+
+def test_without_a_ratio_any_ratio_of_the_model_passes() -> None:
+    for width, height in NANO_BANANA_2.pixels[R512].values():
+        verify(MemoryBlob(picture("PNG", width, height)), asked(None), NANO_BANANA_2)
+
+
+def test_a_ratio_without_a_table_entry_is_held_against_the_ratio_itself() -> None:
+    request = ImageRequest(ONE_TIER.name, "fox", aspect_ratio="2:1", resolution=R1K)
+    verify(MemoryBlob(picture("PNG", 1440, 720)), request, ONE_TIER)
+    with pytest.raises(NotDeliveredError):
+        verify(MemoryBlob(picture("PNG", 1024, 1024)), request, ONE_TIER)
+
+
+@pytest.mark.parametrize(
+    ("request_", "size"),
+    [
+        (asked(tier=R1K), (512, 512)),
+        (asked(tier=R1K), (856, 856)),
+        (asked("16:9", R2K), (1376, 768)),
+        (asked(None, R1K), (512, 512)),
+        (asked(None, R4K), (2048, 2048)),
+        (asked("1:1", R512), (256, 256)),
+    ],
+)
+def test_an_image_of_the_tier_below_fails_by_its_area(request_: ImageRequest, size: tuple[int, int]) -> None:
+    assert failed_check(picture("PNG", *size), request_) is Check.AREA
+
+
+def test_an_area_of_seven_tenths_is_enough() -> None:
+    assert verify(MemoryBlob(picture("PNG", 857, 857)), asked(tier=R1K), NANO_BANANA_2).height == 857
+
+
+def test_a_size_seen_at_a_vendor_passes_for_the_ratio_and_tier_it_was_seen_for() -> None:
+    odd = picture("PNG", 792, 168)
+    assert verify(MemoryBlob(odd), asked("21:9", R512), NANO_BANANA_2).height == 168
+    assert verify(MemoryBlob(odd), asked(None, R512), NANO_BANANA_2).height == 168
+    assert failed_check(odd, asked("1:1", R512)) is Check.RATIO
+    assert failed_check(odd, asked("21:9", R1K)) is Check.RATIO
+
+
+def test_a_request_without_a_tier_takes_any_size() -> None:
+    assert verify(MemoryBlob(picture("PNG", 512, 512)), asked(None, None), NANO_BANANA_2).width == 512
+
+
+def test_a_message_repeats_no_bytes_of_the_vendor() -> None:
+    with pytest.raises(NotDeliveredError) as missed:
+        verify(MemoryBlob(b"<html>secret prompt</html>"), asked(), NANO_BANANA_2)
+    assert "secret" not in missed.value.message
