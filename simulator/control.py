@@ -168,7 +168,12 @@ def _number(order: dict[str, Any], name: str, least: float, most: float, *, whol
     value = order.get(name)
     if value is None:
         return None
-    fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and least <= value <= most
+    fine = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and least <= value <= most
+    )
     if not fine or (whole and value != int(value)):
         upper = "" if most == math.inf else f" and at most {most:g}"
         lower = "" if least == -math.inf else f" of at least {least:g}"

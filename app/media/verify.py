@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.catalog.models import Pixels, PublicModel
 from app.media.sniff import Measured, NotAnImageError, is_complete, measure
 from providers.spec.blob import Blob, BlobDamagedError
-from providers.spec.request import ImageRequest, OutputFormat, Resolution
+from providers.spec.request import ImageRequest, OutputFormat
 
 RATIO_TOLERANCE = 0.08
 """Largest relative difference between the asked and the delivered ratio. Vendors drift by some per cent (1408x768 was
@@ -119,15 +119,16 @@ def _check_area(pixels: Pixels, request: ImageRequest, model: PublicModel) -> No
 
 
 def _expected_area(request: ImageRequest, model: PublicModel) -> int:
-    """Pixels the tier gives for the asked ratio; without a ratio, the fewest it gives for any."""
+    """Pixels the tier gives for the asked ratio; without a ratio, the fewest it gives for any; without a tier, 0."""
     if request.pixels is not None:
         return request.pixels[0] * request.pixels[1]
-    resolution = request.resolution or Resolution.R512
-    table = model.pixels.get(resolution, {})
+    if request.resolution is None:
+        return 0
+    table = model.pixels.get(request.resolution, {})
     if request.aspect_ratio is not None and request.aspect_ratio in table:
         width, height = table[request.aspect_ratio]
         return width * height
-    return min((width * height for width, height in table.values()), default=resolution.edge**2)
+    return min((width * height for width, height in table.values()), default=request.resolution.edge**2)
 
 
 def _size(pixels: Pixels) -> str:

@@ -148,7 +148,11 @@ class FalRoutes:
         root = f"{fal_root(request)}/{job.app}/requests/{job.id}"
         wants_logs = request.query_params.get("logs", "0").lower() in ("1", "true")
         told: dict[str, Any] = {
-            "status": "COMPLETED" if job.ended is not None else "IN_PROGRESS" if job.started is not None else "IN_QUEUE",
+            "status": "COMPLETED"
+            if job.ended is not None
+            else "IN_PROGRESS"
+            if job.started is not None
+            else "IN_QUEUE",
             "request_id": job.id,
             "queue_position": self._queue.ahead(job),
             "response_url": root,
@@ -194,7 +198,11 @@ class FalRoutes:
             return False
         self._world.books.entry(job.account).cancelled += 1
         job.failure = Failure(
-            499, {"detail": "Request was cancelled", "error_type": "client_cancelled"}, {}, "Cancelled", "client_cancelled"
+            499,
+            {"detail": "Request was cancelled", "error_type": "client_cancelled"},
+            {},
+            "Cancelled",
+            "client_cancelled",
         )
         return True
 

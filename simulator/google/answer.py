@@ -150,5 +150,3 @@ def events(body: dict[str, Any]) -> list[dict[str, Any]]:
             final["content"] = {"role": "model", "parts": [{"text": "", "thoughtSignature": SIGNATURE}]}
         last["candidates"] = [final]
     return [*told, last]
-
-

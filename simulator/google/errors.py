@@ -112,7 +112,10 @@ def too_many(vendor: Vendor, strike: Strike | None, model: str) -> GoogleError:
         f"You exceeded your current quota. Please retry in {seconds:.9f}s.",
         [
             {"@type": f"{RPC}QuotaFailure", "violations": [violation]},
-            {"@type": f"{RPC}Help", "links": [{"description": "Quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}]},
+            {
+                "@type": f"{RPC}Help",
+                "links": [{"description": "Quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}],
+            },
             {"@type": f"{RPC}RetryInfo", "retryDelay": f"{seconds:g}s"},
         ],
     )

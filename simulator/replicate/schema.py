@@ -182,5 +182,3 @@ def read_order(model: str, values: dict[str, Any], inputs: list[bytes]) -> Order
         count=values.get("num_outputs", 1),
         quality=max(values.get("output_quality", 85), 1),
     )
-
-

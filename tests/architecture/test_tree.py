@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from app.catalog.load import load_catalog
+from app.settings import Settings
 from providers.registry import PROVIDERS, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,19 +49,14 @@ def test_every_provider_has_a_folder_prices_contract_tests_and_a_line_in_the_reg
     assert contracts == registry
 
 
-def test_every_schema_an_adapter_speaks_is_sold() -> None:
-    models = tomllib.loads((ROOT / "config/models.toml").read_text())["models"]
-    sold = {
-        (offer["provider"], offer["schema"])
-        for model in (models.values() if isinstance(models, dict) else models)
-        for offer in model["offers"]
-    }
+def test_shipped_configuration_loads_with_the_schemas_the_adapters_really_speak() -> None:
+    catalog = load_catalog(ROOT / "config", providers=schemas())
+    sold = {(offer.provider, offer.provider_model.schema) for offer in catalog.offers}
     spoken = {(provider, schema) for provider, names in schemas().items() for schema in names}
     assert sold <= spoken
+    assert {offer.provider for offer in catalog.offers} == set(PROVIDERS)
 
 
 def test_environment_example_lists_every_setting() -> None:
-    from app.settings import Settings
-
     example = (ROOT / ".env.example").read_text()
     assert [name for name in Settings.model_fields if f"{name.upper()}=" not in example] == []

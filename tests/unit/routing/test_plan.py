@@ -138,7 +138,7 @@ def test_each_candidate_says_why_it_stands_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("providers", "reason"),
     [
-        ({"fal": "0.080"}, "the only healthy offer that can serve this request: $0.08 at 1K"),
+        ({"fal": "0.080"}, "the only offer that can serve this request: $0.08 at 1K"),
         ({"gemini": "0.07", "vertex": "0.07"}, "as cheap as vertex at 1K: $0.07; the configuration names it first"),
     ],
 )

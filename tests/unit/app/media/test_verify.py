@@ -75,12 +75,12 @@ def test_a_format_nobody_can_ask_for_fails() -> None:
     assert failed_check(picture("GIF", 512, 512), asked()) is Check.FORMAT
 
 
-@pytest.mark.parametrize("size", [(512, 512), (474, 512), (512, 474), (2048, 2048)])
+@pytest.mark.parametrize("size", [(512, 512), (475, 512), (512, 475), (2048, 2048)])
 def test_a_ratio_within_eight_per_cent_passes(size: tuple[int, int]) -> None:
     assert verify(MemoryBlob(picture("PNG", *size)), asked(), NANO_BANANA_2).width == size[0]
 
 
-@pytest.mark.parametrize("size", [(470, 512), (512, 470), (688, 384)])
+@pytest.mark.parametrize("size", [(474, 512), (512, 474), (688, 384)])
 def test_a_ratio_beyond_eight_per_cent_fails(size: tuple[int, int]) -> None:
     assert failed_check(picture("PNG", *size), asked()) is Check.RATIO
 
@@ -125,7 +125,7 @@ def test_a_size_seen_at_a_vendor_passes_for_the_ratio_and_tier_it_was_seen_for()
 
 
 def test_a_request_without_a_tier_takes_any_size() -> None:
-    assert verify(MemoryBlob(picture("PNG", 512, 512)), asked(None, None), NANO_BANANA_2).width == 512
+    assert verify(MemoryBlob(picture("PNG", 100, 90)), asked(None, None), NANO_BANANA_2).width == 100
 
 
 def test_a_message_repeats_no_bytes_of_the_vendor() -> None:
