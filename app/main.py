@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from app.accounts.keys import Keys
-from app.catalog.catalog import Catalog
+from app.catalog.catalog import Catalog, UnknownModelError
 from app.catalog.load import load_catalog
 from app.doors.edge import Edge
 from app.doors.openai_images import routes as openai_images
@@ -73,6 +73,10 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
     if not offered.offers:
         hints = "; ".join(f"{hint} ({name})" for name, hint in KEY_HINTS.items())
         raise StartError(f"No provider has a key, so there is nothing to offer: set at least one of {hints}.")
+    try:
+        offered.find(None, default_model=settings.gateway_default_model)
+    except UnknownModelError as unknown:
+        raise StartError(f"GATEWAY_DEFAULT_MODEL={settings.gateway_default_model}: {unknown}") from None
     telemetry = Telemetry()
 
     @asynccontextmanager

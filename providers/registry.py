@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from providers.converse import Provider
 from providers.credentials import (
-    Credential,
     CredentialUnavailableError,
     StaticKey,
     google_token_from_environment,
@@ -17,7 +16,6 @@ from providers.credentials import (
 from providers.fal.adapter import FalAdapter
 from providers.gemini.adapter import GeminiAdapter
 from providers.replicate.adapter import ReplicateAdapter
-from providers.spec.adapter import Adapter
 from providers.vertex.adapter import VertexAdapter, default_base_url
 
 
@@ -40,43 +38,56 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    adapter: Callable[[Access], Adapter]
-    credential: Callable[[Access], Credential]
+    schemas: frozenset[str]
+    connect: Callable[[Access], Provider]
 
 
-def _vertex_adapter(access: Access) -> Adapter:
-    # An express key works on the location-less URLs only, so it decides over a project.
-    project = None if access.api_key else access.project
-    return VertexAdapter(
-        access.base_url or default_base_url(access.location if project else "global"),
-        project=project,
-        location=access.location,
-    )
+def _gemini(access: Access) -> Provider:
+    adapter = GeminiAdapter(access.base_url) if access.base_url else GeminiAdapter()
+    return Provider(adapter, StaticKey("x-goog-api-key", _key(access)))
 
 
-def _vertex_credential(access: Access) -> Credential:
+def _vertex(access: Access) -> Provider:
+    # An express key works on the URLs without project and location only, so it decides over a project.
     if access.api_key:
-        return StaticKey("x-goog-api-key", access.api_key)
+        express = VertexAdapter(access.base_url or default_base_url(), project=None)
+        return Provider(express, StaticKey("x-goog-api-key", access.api_key))
     if access.credentials_file:
-        return google_token_from_file(access.credentials_file)[0]
-    return google_token_from_environment()[0]
+        token, own_project = google_token_from_file(access.credentials_file)
+    else:
+        token, own_project = google_token_from_environment()
+    project = access.project or own_project
+    if project is None:
+        raise CredentialUnavailableError("the Google credentials name no project", temporary=False)
+    try:
+        base_url = access.base_url or default_base_url(access.location)
+    except ValueError as wrong:
+        raise CredentialUnavailableError(str(wrong), temporary=False) from None
+    return Provider(VertexAdapter(base_url, project=project, location=access.location), token)
+
+
+def _fal(access: Access) -> Provider:
+    adapter = FalAdapter(access.base_url) if access.base_url else FalAdapter()
+    return Provider(adapter, StaticKey("Authorization", _key(access), scheme="Key"))
+
+
+def _replicate(access: Access) -> Provider:
+    adapter = ReplicateAdapter(access.base_url) if access.base_url else ReplicateAdapter()
+    return Provider(adapter, StaticKey("Authorization", _key(access), scheme="Bearer"))
+
+
+def _key(access: Access) -> str:
+    if not access.api_key:
+        raise CredentialUnavailableError("its key is not set", temporary=False)
+    return access.api_key
 
 
 _REGISTRY: Mapping[str, _Entry] = MappingProxyType(
     {
-        "gemini": _Entry(
-            lambda access: GeminiAdapter(access.base_url) if access.base_url else GeminiAdapter(),
-            lambda access: StaticKey("x-goog-api-key", access.api_key or ""),
-        ),
-        "vertex": _Entry(_vertex_adapter, _vertex_credential),
-        "fal": _Entry(
-            lambda access: FalAdapter(access.base_url) if access.base_url else FalAdapter(),
-            lambda access: StaticKey("Authorization", access.api_key or "", scheme="Key"),
-        ),
-        "replicate": _Entry(
-            lambda access: ReplicateAdapter(access.base_url) if access.base_url else ReplicateAdapter(),
-            lambda access: StaticKey("Authorization", access.api_key or "", scheme="Bearer"),
-        ),
+        "gemini": _Entry(GeminiAdapter.schemas, _gemini),
+        "vertex": _Entry(VertexAdapter.schemas, _vertex),
+        "fal": _Entry(FalAdapter.schemas, _fal),
+        "replicate": _Entry(ReplicateAdapter.schemas, _replicate),
     }
 )
 
@@ -86,16 +97,13 @@ PROVIDERS: tuple[str, ...] = tuple(_REGISTRY)
 
 def schemas() -> Mapping[str, frozenset[str]]:
     """Input schemas each provider's adapter speaks. Needs no key."""
-    return {name: entry.adapter(Access(project="-")).schemas for name, entry in _REGISTRY.items()}
+    return {name: entry.schemas for name, entry in _REGISTRY.items()}
 
 
 def connect(name: str, access: Access) -> Provider:
     """The provider, ready to be called.
 
-    Reads a credentials file, or asks the metadata server: call it at start-up, in a thread. Raises
+    Reads a credentials file, or asks the metadata server: call it at start-up, never on the request path. Raises
     CredentialUnavailableError when what the operator set cannot be used.
     """
-    if name == "vertex" and not access.api_key and not access.project:
-        raise CredentialUnavailableError("GOOGLE_CLOUD_PROJECT is not set", temporary=False)
-    entry = _REGISTRY[name]
-    return Provider(entry.adapter(access), entry.credential(access))
+    return _REGISTRY[name].connect(access)

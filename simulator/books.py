@@ -35,7 +35,7 @@ class Entry:
 
     requests: int = 0
     images: int = 0
-    billed: Decimal = Decimal("0")
+    billed: Decimal = Decimal(0)
     """USD."""
     cancelled: int = 0
 

@@ -26,11 +26,7 @@ def draw_caption(picture: Image.Image, title: str, prompt: str, footnote: str, l
     """Write the title (who made it) at the top, the prompt in the middle and the footnote at the bottom."""
     width, height = picture.size
     margin = max(min(width, height) // 20, 6)
-    if width >= height * 3:
-        bands = _beside(width, height, margin)
-    else:
-        bands = _stacked(width, height, margin)
-    head, middle, foot = bands
+    head, middle, foot = (_beside if width >= height * 3 else _stacked)(width, height, margin)
     pen = ImageDraw.Draw(picture)
     _write(picture, pen, title, head, ground=look.hills[2], largest=max(min(width, height) // 11, 14), tight=True)
     _write(picture, pen, shortened(prompt), middle, ground=INK, largest=max(min(width, height) // 8, 16))

@@ -43,7 +43,7 @@ class Control:
         ]
         return [Route(f"/_control/{path}", _answered(call), methods=[method]) for method, path, call in table]
 
-    async def _list_faults(self, request: Request) -> Any:
+    async def _list_faults(self, _request: Request) -> Any:
         return [_shown(fault, self._world.clock()) for fault in self._world.faults.standing()]
 
     async def _add_fault(self, request: Request) -> Any:
@@ -76,7 +76,7 @@ class Control:
         vendors = _vendors(name)
         return {"removed": self._world.faults.clear(None if name == EVERY else next(iter(vendors)))}
 
-    async def _get_settings(self, request: Request) -> Any:
+    async def _get_settings(self, _request: Request) -> Any:
         return {
             vendor.value: {
                 "latency_s": temper.latency_s,
@@ -108,11 +108,11 @@ class Control:
                 temper.time_scale = scale
         return await self._get_settings(request)
 
-    async def _books(self, request: Request) -> Any:
+    async def _books(self, _request: Request) -> Any:
         self._world.settle()
         return list(self._world.books.rows())
 
-    async def _requests(self, request: Request) -> Any:
+    async def _requests(self, _request: Request) -> Any:
         return list(self._world.journal)
 
     async def _reset(self, request: Request) -> Any:

@@ -82,7 +82,7 @@ class CutOff(Response):
         self._plain = plain
         super().__init__(status_code=plain.status_code)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send half; returning without the rest makes the server close the connection."""
         body = bytes(self._plain.body)
         await send(
@@ -101,7 +101,10 @@ class Nothing(Response):
 
 def bad_gateway(headers: Mapping[str, str] | None = None) -> Response:
     """The page of an edge server in front of the vendor; says nothing of the vendor's own protocol."""
-    page = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>"
+    page = (
+        "<html><head><title>502 Bad Gateway</title></head>"
+        "<body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>"
+    )
     return HTMLResponse(page, 502, headers=headers)
 
 

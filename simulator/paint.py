@@ -183,7 +183,7 @@ def _landscape(vendor: Vendor, size: Size) -> Image.Image:
 
 
 def _lay_references(picture: Image.Image, recipe: Recipe) -> None:
-    """The first input fills the picture inside a frame, washed in the vendor's colour; the others stand as thumbnails."""
+    """The first input fills the picture in a frame, washed in the vendor's colour; the others are thumbnails."""
     look = LOOKS[recipe.vendor]
     width, height = picture.size
     frame = max(min(picture.size) // 28, 4)

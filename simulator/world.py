@@ -12,9 +12,9 @@ from typing import Any
 from simulator.books import Account, Books
 from simulator.dice import Dice
 from simulator.faults import Faults, Kind, Strike
+from simulator.inputs import Files
 from simulator.media import Media
 from simulator.paint import Painter
-from simulator.inputs import Files
 from simulator.settings import SimulatorSettings, Temper
 from simulator.vendors import Vendor
 

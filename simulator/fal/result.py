@@ -29,7 +29,7 @@ def delivered(job: Job) -> int:
 def billed(job: Job) -> Decimal:
     """USD for a job that ended; a filtered (black) picture is not billed."""
     if job.order is None or job.turn.kind is Kind.FLAGGED_BLACK:
-        return Decimal("0")
+        return Decimal(0)
     return job.order.price(MODELS[job.endpoint].family, delivered(job))
 
 

@@ -257,7 +257,7 @@ def _keyed(endpoint: Endpoint) -> Endpoint:
     return keyed
 
 
-async def _not_allowed(request: Request) -> Response:
+async def _not_allowed(_request: Request) -> Response:
     return errors.plain(405, "Method Not Allowed", {"allow": "POST"})
 
 

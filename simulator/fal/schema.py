@@ -77,7 +77,7 @@ class Order:
 
     def price(self, family: str, images: int) -> Decimal:
         """USD for this many delivered images."""
-        return image_price(Vendor.FAL, family, self.tier) * images + (self.surcharge if images else Decimal("0"))
+        return image_price(Vendor.FAL, family, self.tier) * images + (self.surcharge if images else Decimal(0))
 
 
 class Rejected(Exception):
@@ -129,12 +129,12 @@ def read_order(endpoint: str, body: dict[str, Any], inputs: list[bytes]) -> Orde
         tier = TIERS[_choice(body, "resolution", "1K", model.resolutions)] if model.resolutions else Tier.ONE
         size = _banana_size(model, body, tier, references)
         _choice(body, "safety_tolerance", "4", tuple("123456"))
-    surcharge = Decimal("0")
+    surcharge = Decimal(0)
     if model.searches and _flag(body, "enable_web_search"):
         surcharge += FAL_WEB_SEARCH
     if model.thinks and body.get("thinking_level") is not None:
         level = _choice(body, "thinking_level", "minimal", ("minimal", "high"))
-        surcharge += FAL_HIGH_THINKING if level == "high" else Decimal("0")
+        surcharge += FAL_HIGH_THINKING if level == "high" else Decimal(0)
     return Order(
         prompt=prompt,
         references=references,

@@ -28,8 +28,8 @@ INPUT_IMAGE_TOKENS = 1120
 def bill(vendor: Vendor, model: GoogleModel, order: Order, kind: Kind | None) -> tuple[int, Decimal]:
     """Images delivered and USD billed for a finished call."""
     if kind in EMPTY_HANDED or not order.wants_image:
-        return 0, Decimal("0")
-    extra = GOOGLE_SEARCH_QUERY if order.search else Decimal("0")
+        return 0, Decimal(0)
+    extra = GOOGLE_SEARCH_QUERY if order.search else Decimal(0)
     return 1, image_price(vendor, model.family, order.tier) + extra
 
 
@@ -135,7 +135,7 @@ def _usage(vendor: Vendor, model: GoogleModel, order: Order, *, delivered: bool)
 
 def events(body: dict[str, Any]) -> list[dict[str, Any]]:
     """The same answer as a stream tells it: one part an event, reason and usage at the end."""
-    shared = {name: body[name] for name in ("modelVersion", "responseId", "createTime") if name in body}
+    shared: dict[str, Any] = {name: body[name] for name in ("modelVersion", "responseId", "createTime") if name in body}
     candidates = body.get("candidates") or []
     parts = candidates[0].get("content", {}).get("parts", []) if candidates else []
     early = {"promptTokenCount": body["usageMetadata"]["promptTokenCount"]}

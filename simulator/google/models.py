@@ -34,7 +34,8 @@ class GoogleModel:
         return GEMINI_25[ratio] if self.own_table else gemini_3_size(ratio, tier)
 
 
-# Tokens: https://ai.google.dev/gemini-api/docs/pricing. nano-banana-2.1 at 2K and 4K is computed from its prices, unverified.
+# Tokens: https://ai.google.dev/gemini-api/docs/pricing. nano-banana-2.1 at 2K and 4K
+# is computed from its prices, unverified.
 _FAMILIES = (
     GoogleModel(
         "gemini-3.1-flash-image",

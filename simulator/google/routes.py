@@ -94,7 +94,7 @@ class GoogleRoutes:
         world.books.bill(account, *bill(vendor, model, order, turn.kind))
         return travelling(turn.strike, _told(request, method, body))
 
-    async def _list(self, request: Request) -> Response:
+    async def _list(self, _request: Request) -> Response:
         models = [_described(model_id, model) for model_id, model in MODELS.items()]
         return JSONResponse({"models": models})
 
@@ -105,7 +105,7 @@ class GoogleRoutes:
         return JSONResponse(_described(model_id, MODELS[model_id]))
 
     async def _token(self, request: Request) -> Response:
-        """The token endpoint of a service account: point ``token_uri`` here. Looks at neither signature nor audience."""
+        """A service account's token endpoint: point ``token_uri`` here. Checks neither signature nor audience."""
         form = (await request.body()).decode("utf-8", "replace")
         if "assertion=" not in form:
             return JSONResponse({"error": "invalid_request", "error_description": "No assertion."}, 400)

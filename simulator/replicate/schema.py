@@ -31,8 +31,8 @@ class Field:
     type: type
     default: Any = None
     values: tuple[str, ...] = ()
-    least: int | None = None
-    most: int | None = None
+    bounds: tuple[int, int] | None = None
+    """Least and greatest value."""
 
 
 def _choice(default: str, *values: str) -> Field:
@@ -53,10 +53,10 @@ def _flux(most_steps: int, steps: int, **more: Field) -> dict[str, Field]:
     return {
         "prompt": Field(str),
         "aspect_ratio": _choice("1:1", *REPLICATE_FLUX),
-        "num_outputs": Field(int, 1, least=1, most=4),
-        "num_inference_steps": Field(int, steps, least=1, most=most_steps),
+        "num_outputs": Field(int, 1, bounds=(1, 4)),
+        "num_inference_steps": Field(int, steps, bounds=(1, most_steps)),
         "output_format": _choice("webp", "webp", "jpg", "png"),
-        "output_quality": Field(int, 80, least=0, most=100),
+        "output_quality": Field(int, 80, bounds=(0, 100)),
         "megapixels": _choice("1", "1", "0.25"),
         "seed": Field(int),
         "go_fast": Field(bool, True),
@@ -145,8 +145,9 @@ def _fits(name: str, value: Any, field: Field) -> bool:
     if field.values and value not in field.values:
         listed = ", ".join(f'"{item}"' for item in field.values)
         raise Rejected(where, "enum", f"{name} must be one of the following: {listed}")
-    if field.least is not None and field.most is not None and not field.least <= value <= field.most:
-        raise Rejected(where, "number_range", f"{name} must be between {field.least} and {field.most}")
+    bounds = field.bounds
+    if bounds is not None and isinstance(value, int) and not bounds[0] <= value <= bounds[1]:
+        raise Rejected(where, "number_range", f"{name} must be between {bounds[0]} and {bounds[1]}")
     return True
 
 

@@ -1,0 +1,55 @@
+"""``python -m simulator``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.hosting import announcement, serve
+from simulator.settings import SimulatorSettings
+
+
+def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
+    """The command line as settings; leaves with a message when it is wrong."""
+    plain = SimulatorSettings()
+    parser = argparse.ArgumentParser(
+        prog="simulator", description="Four image vendors pretended over HTTP: Gemini API, Vertex AI, fal, Replicate."
+    )
+    parser.add_argument("--host", default=plain.host)
+    parser.add_argument("--port", type=int, default=plain.port, help="all vendors, each under its prefix")
+    parser.add_argument("--tls-port", type=int, default=None, help="fal at the root, over TLS (9443 with --ca-file)")
+    parser.add_argument("--ca-file", type=Path, default=None, help="where to write the TLS authority's certificate")
+    parser.add_argument("--seed", type=int, default=plain.seed, help="the same seed gives the same luck")
+    parser.add_argument(
+        "--time-scale", type=float, default=plain.time_scale, help="how many times faster than the vendors"
+    )
+    given = parser.parse_args(arguments)
+    if given.time_scale <= 0:
+        parser.error("--time-scale must be greater than 0")
+    return SimulatorSettings(
+        host=given.host,
+        port=given.port,
+        tls_port=given.tls_port,
+        ca_file=given.ca_file,
+        seed=given.seed,
+        time_scale=given.time_scale,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop."""
+    settings = parsed(arguments)
+    print(announcement(settings), flush=True)
+    try:
+        asyncio.run(serve(settings))
+    except OSError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Replicate's predictions: order of calls, patience, cancelling, and the odd shapes of output."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from providers.replicate.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, LONGEST_PAUSE_S, ReplicateAdapter
+from providers.spec.adapter import ProviderModel
+from providers.spec.blob import BlobDamagedError
+from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, HttpCall, Pause, Reply, Trust, Unanswered
+from providers.spec.errors import Fault, ProviderError, Spend
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
+
+MODEL = ProviderModel("google/nano-banana-2", "nano-banana-2")
+FLUX = ProviderModel("black-forest-labs/flux-schnell", "flux-schnell")
+REQUEST = ImageRequest("nano-banana-2", "a lighthouse in fog")
+EDIT = replace(REQUEST, operation=Operation.EDIT, images=(Picture(b"reference"),))
+PNG = Picture(b"a picture")
+FILE = "https://replicate.delivery/xezq/a/b.png"
+RESET = Unanswered("the connection broke", sent=True)
+
+
+def prediction(status: str, output: object = None, **more: Any) -> Reply:
+    return json_reply({"id": "p1", "status": status, "output": output, **more})
+
+
+CREATED = prediction("starting")
+RUNNING = prediction("processing")
+SUCCEEDED = prediction("succeeded", FILE)
+CANCELED = prediction("canceled")
+
+
+def abandoned_after(*answers: Reply, cancel: Answer | None) -> tuple[Abandoned, HttpCall | None]:
+    """Leave at the first step after these answers; ``cancel`` answers the cancel call, None: none is expected."""
+    conversation = ReplicateAdapter().converse(REQUEST, MODEL)
+    step, left = next(conversation), list(answers)
+    while left:
+        step = conversation.send(left.pop(0) if isinstance(step, HttpCall) else None)
+    thrown = Abandoned(AbandonReason.ATTEMPT_LIMIT)
+    call: HttpCall | None = None
+    with pytest.raises(Abandoned) as caught:
+        yielded = conversation.throw(thrown)
+        assert isinstance(yielded, HttpCall)
+        call = yielded
+        assert cancel is not None, "no cancel was due"
+        if isinstance(cancel, Unanswered):
+            conversation.throw(cancel)
+        else:
+            conversation.send(cancel)
+    assert caught.value is thrown
+    return thrown, call
+
+
+class TestLinks:
+    def test_without_links_they_are_built_from_the_id(self) -> None:
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, SUCCEEDED, image_reply(PNG)])
+        assert [(call.method, call.url) for call in outcome.calls] == [
+            ("POST", "/v1/models/google/nano-banana-2/predictions"),
+            ("GET", "/v1/predictions/p1"),
+            ("GET", FILE),
+        ]
+
+    def test_an_id_cannot_leave_its_path_segment(self) -> None:
+        created = json_reply({"id": "../x?y", "status": "starting"})
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [created, SUCCEEDED, image_reply(PNG)])
+        assert outcome.calls[1].url == "/v1/predictions/..%2Fx%3Fy"
+
+    def test_links_are_followed_as_they_come(self) -> None:
+        created = prediction("starting", urls={"get": "https://r/g", "cancel": "https://r/c"})
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [created, SUCCEEDED, image_reply(PNG)])
+        assert (outcome.calls[1].url, outcome.calls[1].trust) == ("https://r/g", Trust.RESPONSE)
+
+    def test_the_base_url_keeps_its_path(self) -> None:
+        adapter = ReplicateAdapter("http://127.0.0.1:9090/replicate/")
+        assert adapter.endpoint.base_url == "http://127.0.0.1:9090/replicate"
+
+
+class TestPatience:
+    def test_it_asks_soon_and_then_less_often(self) -> None:
+        answers = [CREATED, *[RUNNING] * 8, SUCCEEDED, image_reply(PNG)]
+        steps = drive(ReplicateAdapter().converse(REQUEST, MODEL), answers).steps
+        pauses = [step.seconds for step in steps if isinstance(step, Pause)]
+        assert pauses == [*FIRST_PAUSES_S, *[LATER_PAUSE_S] * (9 - len(FIRST_PAUSES_S))]
+
+    def test_a_create_that_waited_long_enough_is_not_asked_about(self) -> None:
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [SUCCEEDED, image_reply(PNG)])
+        assert outcome.result is not None
+        assert not [step for step in outcome.steps if isinstance(step, Pause)]
+
+    def test_hiccups_that_pass_cost_nothing(self) -> None:
+        hiccups = [RESET, text_reply("<html>", 502), prediction("dreaming"), json_reply([])]
+        answers = [CREATED, *hiccups, RUNNING, *hiccups, SUCCEEDED, RESET, text_reply("<html>", 503), image_reply(PNG)]
+        assert drive(ReplicateAdapter().converse(REQUEST, MODEL), answers).result is not None
+
+    def test_a_stated_wait_is_kept_but_not_for_ever(self) -> None:
+        slow, never = (json_reply({"retry_after": wait}, 429) for wait in (6, 86_400))
+        steps = drive(
+            ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, slow, never, SUCCEEDED, image_reply(PNG)]
+        ).steps
+        assert [step.seconds for step in steps if isinstance(step, Pause)] == [FIRST_PAUSES_S[0], 6.0, LONGEST_PAUSE_S]
+
+    def test_a_lost_prediction_is_cancelled_before_it_is_given_up(self) -> None:
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, RUNNING, *[RESET] * 5, CANCELED])
+        assert (outcome.calls[-1].method, outcome.calls[-1].url) == ("POST", "/v1/predictions/p1/cancel")
+        assert (outcome.failure().fault, outcome.failure().spend) == (Fault.UNREACHABLE, Spend.POSSIBLE)
+
+
+class TestLeaving:
+    @pytest.mark.parametrize(
+        ("seen", "cancel", "spend"),
+        [
+            ([], CANCELED, Spend.NONE),
+            ([], prediction("aborted"), Spend.NONE),
+            ([], prediction("canceled", started_at="2026-10-01T08:00:00Z"), Spend.POSSIBLE),
+            ([RUNNING], CANCELED, Spend.POSSIBLE),
+            ([prediction("starting", started_at="2026-10-01T08:00:00Z")], CANCELED, Spend.POSSIBLE),
+            ([], prediction("processing"), Spend.POSSIBLE),
+            ([RUNNING], SUCCEEDED, Spend.CHARGED),
+            ([], json_reply({"detail": "no such prediction"}, 404), Spend.POSSIBLE),
+            ([], RESET, Spend.POSSIBLE),
+        ],
+    )
+    def test_the_cancel_tells_what_may_be_billed(self, seen: list[Reply], cancel: Answer, spend: Spend) -> None:
+        abandoned, call = abandoned_after(CREATED, *seen, cancel=cancel)
+        assert call is not None
+        assert call.method == "POST"
+        assert abandoned.spend is spend
+
+    def test_leaving_during_a_download_is_charged(self) -> None:
+        abandoned, call = abandoned_after(CREATED, prediction("processing", FILE), cancel=None)
+        assert call is None
+        assert abandoned.spend is Spend.CHARGED
+
+    def test_leaving_while_a_lost_prediction_is_cancelled_does_not_cancel_twice(self) -> None:
+        conversation = ReplicateAdapter().converse(REQUEST, MODEL)
+        step = pending(conversation, [CREATED], 1)
+        while not (isinstance(step, HttpCall) and step.method == "POST"):
+            step = conversation.throw(RESET) if isinstance(step, HttpCall) else conversation.send(None)
+        with pytest.raises(Abandoned):
+            conversation.throw(Abandoned(AbandonReason.HUNG_UP))
+
+
+class TestOutput:
+    def images(self, shown: Reply, *downloads: Answer, request: ImageRequest = REQUEST) -> list[bytes]:
+        outcome = drive(ReplicateAdapter().converse(request, MODEL), [CREATED, shown, *downloads])
+        assert outcome.result is not None, outcome.error
+        return [image.read() for image in outcome.result.images]
+
+    def test_output_is_ready_whatever_the_status_says(self) -> None:
+        for status in ("starting", "processing", "succeeded"):
+            assert self.images(prediction(status, FILE), image_reply(PNG)) == [b"a picture"]
+
+    def test_output_may_be_a_list_or_an_object(self) -> None:
+        for output in ([FILE], {"image": FILE}, {"images": [FILE], "seed": 7}, [{"url": FILE}]):
+            assert self.images(prediction("succeeded", output), image_reply(PNG)) == [b"a picture"]
+
+    def test_a_list_still_growing_is_waited_for(self) -> None:
+        both = prediction("processing", [FILE, f"{FILE}?2"])
+        answers = [both, image_reply(PNG), image_reply(Picture(b"second"))]
+        wanted = replace(REQUEST, n=2)
+        assert self.images(prediction("processing", [FILE]), *answers, request=wanted) == [b"a picture", b"second"]
+
+    def test_a_data_url_is_decoded_in_place(self) -> None:
+        data_url = "data:image/png;base64," + base64.b64encode(b"tiny").decode()
+        outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, prediction("succeeded", data_url)])
+        assert outcome.result is not None
+        (image,) = outcome.result.images
+        assert (image.read(), image.base64(), image.length, image.media_type) == (
+            b"tiny",
+            base64.b64encode(b"tiny"),
+            4,
+            "image/png",
+        )
+
+    def test_a_damaged_data_url_says_so_when_it_is_read(self) -> None:
+        with pytest.raises(BlobDamagedError):
+            self.images(prediction("succeeded", "data:image/png;base64,dGlu*"))
+
+    def test_a_long_data_url_comes_as_a_blob(self) -> None:
+        assert self.images(replace(prediction("succeeded", {BLOB_KEY: 0}), blobs=(PNG,))) == [b"a picture"]
+
+
+class TestInputs:
+    @pytest.mark.parametrize(
+        ("request_", "schema", "parameter"),
+        [
+            (replace(REQUEST, resolution=Resolution.R512), "nano-banana-2", "resolution"),
+            (replace(REQUEST, resolution=Resolution.R2K), "nano-banana", "resolution"),
+            (replace(REQUEST, resolution=Resolution.R2K), "flux-schnell", "resolution"),
+            (replace(REQUEST, output_format=OutputFormat.WEBP), "nano-banana-pro", "output_format"),
+            (EDIT, "flux-dev", "image"),
+            (replace(REQUEST, mask=PNG), "nano-banana-2", "mask"),
+        ],
+    )
+    def test_a_demand_without_a_field_is_unsupported(self, request_: ImageRequest, schema: str, parameter: str) -> None:
+        with pytest.raises(ProviderError) as caught:
+            next(ReplicateAdapter().converse(request_, ProviderModel("google/x", schema)))
+        assert (caught.value.fault, caught.value.parameter) == (Fault.UNSUPPORTED, parameter)
+        assert caught.value.spend is Spend.NONE
+
+    def test_an_unknown_media_type_is_called_png(self) -> None:
+        call = next(ReplicateAdapter().converse(replace(EDIT, images=(Picture(b"x", "text/html"),)), MODEL))
+        assert isinstance(call, HttpCall)
+        assert sent_json(call)["input"]["image_input"] == ["data:image/png;base64,eA=="]
+
+    def test_wishes_without_a_field_become_warnings(self) -> None:
+        request = replace(REQUEST, seed=7, extras={"negative_prompt": "rain", "system_prompt": "be brief"})
+        in_extras = ["negative_prompt", "system_prompt"]
+        for model, warned in ((MODEL, ["seed", *in_extras]), (FLUX, in_extras)):
+            outcome = drive(ReplicateAdapter().converse(request, model), [SUCCEEDED, image_reply(PNG)])
+            assert outcome.result is not None
+            assert [warning.parameter for warning in outcome.result.warnings] == warned
+
+    def test_the_prompt_in_an_error_text_stays_out_of_the_detail(self) -> None:
+        failed = prediction("failed", error="could not paint a lighthouse in fog, sorry")
+        error = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, failed]).failure()
+        assert "lighthouse" not in error.detail
