@@ -45,20 +45,20 @@ class Spool:
             try:
                 self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - see close()
             except OSError as failed:
+                self.close()
                 raise SpoolFailedError("no spool file can be made") from failed
-            self._put(bytes(self._memory))
+            self._put(self._file, self._memory)
             self._memory = bytearray()
-        self._put(chunk)
+        self._put(self._file, chunk)
 
-    def _put(self, data: bytes) -> None:
-        file = self._file
-        if file is None:
-            return
-        view = memoryview(data)
+    def _put(self, file: IO[bytes], data: bytes | bytearray) -> None:
         try:
-            while view:
-                view = view[file.write(view) :]
+            with memoryview(data) as view:
+                done = 0
+                while done < len(view):
+                    done += file.write(view[done:])
         except OSError as failed:
+            self.close()
             raise SpoolFailedError("the spool file takes no more bytes") from failed
 
     def finish(self) -> bytes | mmap.mmap:
@@ -67,9 +67,10 @@ class Spool:
             return bytes(self._memory)
         try:
             mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_READ)
-        except OSError as failed:
+        except (OSError, ValueError) as failed:  # ValueError: the file is shorter than what was written to it
             raise SpoolFailedError("the spool file cannot be mapped") from failed
-        self.close()
+        finally:
+            self.close()
         return mapped
 
     def close(self) -> None:

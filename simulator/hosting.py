@@ -106,8 +106,8 @@ def announcement(settings: SimulatorSettings) -> str:
     """What is served where, in a few lines for a person."""
     origin = f"http://{settings.host}:{settings.port}"
     lines = [
-        f"Simulated vendors: no real model answers here, and nothing is paid. Time runs {settings.time_scale:g} times"
-        f" as fast as at the vendors (time scale {settings.time_scale:g}); seed {settings.seed}.",
+        (f"Simulated vendors: no real model answers here, and nothing is paid. Time runs {settings.time_scale:g} times"
+        f" as fast as at the vendors (time scale {settings.time_scale:g}); seed {settings.seed}."),
         f"  Gemini API  {origin}/gemini",
         f"  Vertex AI   {origin}/vertex   (token_uri {origin}/vertex/token)",
         f"  fal         {origin}/fal      (direct calls {origin}/fal-run)",

@@ -1,1 +1,1 @@
-"""fal: models behind a job queue (submit, ask, fetch), as documented at https://docs.fal.ai/model-apis/model-endpoints/queue."""
+"""fal: models behind a job queue (submit, ask, fetch); see https://fal.ai/docs/api-reference/inference-api."""

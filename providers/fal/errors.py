@@ -1,6 +1,7 @@
 """What fal's refusals mean: a reply becomes a Fault here, and nobody looks at its status again.
 
-Types and statuses: https://docs.fal.ai/errors (model errors) and https://docs.fal.ai/model-apis/errors (requests).
+Types and statuses: https://docs.fal.ai/errors (model errors) and
+https://fal.ai/docs/documentation/model-apis/request-errors (fal's infrastructure).
 """
 
 from __future__ import annotations

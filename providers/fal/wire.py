@@ -1,6 +1,7 @@
 """The shapes of fal's queue: what a submit sends, and what its replies hold.
 
-Calls and fields: https://docs.fal.ai/model-apis/model-endpoints/queue.
+Calls and fields: https://fal.ai/docs/api-reference/inference-api, which also says that the returned links are to be
+followed and by which rule they are made.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ SUBMIT_HEADERS: Mapping[str, str] = MappingProxyType(
         "x-fal-request-timeout": str(START_DEADLINE_S),
     }
 )
-"""https://docs.fal.ai/model-apis/model-endpoints/platform-headers says what each does."""
+"""Retries, fallbacks and the start timeout: https://fal.ai/docs/model-apis/model-endpoints/reliability. Payload
+storage: the platform headers page of the same documentation."""
 
 _NAMESPACES = frozenset({"workflows", "comfy"})
 

@@ -1,6 +1,7 @@
 """The shapes of Replicate's predictions: what a create sends, and what a prediction holds.
 
-Fields: https://replicate.com/docs/reference/http#predictions.create and the guide's page on the prediction lifecycle.
+Fields: https://replicate.com/docs/reference/http#predictions.create. Statuses:
+https://replicate.com/docs/topics/predictions/lifecycle.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ CREATE_HEADERS: Mapping[str, str] = MappingProxyType(
         # Seconds the create may be held open for a quick model. Shorter than the time a create is left to finish after
         # its caller hung up (policy.toml: submit_grace_s), so that its id becomes known and the job can be cancelled.
         "prefer": "wait=3",
-        # Replicate stops the job itself should the gateway die meanwhile. As long as the longest usual request.
+        # Replicate stops the job itself should the gateway die meanwhile. As long as the default request deadline
+        # (policy.toml: request_deadline_s).
         "cancel-after": "5m",
     }
 )
-"""https://replicate.com/docs/topics/predictions/create-a-prediction says what each does."""
+"""Both: https://replicate.com/changelog/2025-10-16-prediction-deadlines."""
 
 SUBSTITUTED = "fallback"
 """The resolution a prediction shows when another model answered in place of the one asked."""

@@ -32,8 +32,8 @@ FLUX_DEV = ProviderModel("black-forest-labs/flux-dev", "flux-dev")
 PREDICTION_ID = "q7v3k0r1z9rmy0cw1h2t8b4n5c"
 JOB = f"https://api.replicate.com/v1/predictions/{PREDICTION_ID}"
 FILE = "https://replicate.delivery/xezq/Jw9dTq/tmpk2a.png"
-STARTED = {"started_at": "2026-10-01T08:00:00.310Z"}
-DONE = {**STARTED, "completed_at": "2026-10-01T08:00:14.020Z"}
+STARTED: dict[str, Any] = {"started_at": "2026-10-01T08:00:00.310Z"}
+DONE: dict[str, Any] = {**STARTED, "completed_at": "2026-10-01T08:00:14.020Z"}
 
 
 def prediction(status: object, output: object = None, http: int = 200, **more: Any) -> Reply:

@@ -66,6 +66,13 @@ def test_an_extended_webp_with_transparency_measures_by_its_canvas() -> None:
     assert measure(kept.getvalue()) == Measured(ImageFormat.WEBP, 70, 30)
 
 
+@pytest.mark.parametrize("marker", [0xC4, 0xC8, 0xCC, 0xE1, 0xFE])
+def test_a_jpeg_segment_that_is_no_frame_is_passed_over(marker: int) -> None:
+    data = FILES["baseline jpeg"]
+    segment = struct.pack(">BBH", 0xFF, marker, 22) + b"\x07" * 20
+    assert measure(data[:2] + segment + data[2:]) == Measured(ImageFormat.JPEG, 40, 24)
+
+
 def test_the_largest_image_any_vendor_makes_measures_from_its_header() -> None:
     header = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 12_288, 1_536)
     assert measure(header) == Measured(ImageFormat.PNG, 12_288, 1_536)

@@ -14,6 +14,7 @@ from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, Http
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
+from tests.unit.providers.leaving import abandoned_after
 
 MODEL = ProviderModel("fal-ai/nano-banana-2", "nano-banana-2", edit_id="fal-ai/nano-banana-2/edit")
 FLUX = ProviderModel("fal-ai/flux/schnell", "flux")
@@ -34,27 +35,6 @@ RESET = Unanswered("the connection broke", sent=True)
 
 def urls(*answers: Answer, request: ImageRequest = REQUEST, model: ProviderModel = MODEL) -> list[str]:
     return [call.url for call in drive(FalAdapter().converse(request, model), answers).calls]
-
-
-def abandoned_after(*answers: Reply, cancel: Answer | None) -> tuple[Abandoned, HttpCall | None]:
-    """Leave at the first step after these answers; ``cancel`` answers the cancel call, None: none is expected."""
-    conversation = FalAdapter().converse(REQUEST, MODEL)
-    step, left = next(conversation), list(answers)
-    while left:
-        step = conversation.send(left.pop(0) if isinstance(step, HttpCall) else None)
-    thrown = Abandoned(AbandonReason.ATTEMPT_LIMIT)
-    call: HttpCall | None = None
-    with pytest.raises(Abandoned) as caught:
-        yielded = conversation.throw(thrown)
-        assert isinstance(yielded, HttpCall)
-        call = yielded
-        assert cancel is not None, "no cancel was due"
-        if isinstance(cancel, Unanswered):
-            conversation.throw(cancel)
-        else:
-            conversation.send(cancel)
-    assert caught.value is thrown
-    return thrown, call
 
 
 class TestLinks:
@@ -105,7 +85,7 @@ class TestPatience:
         assert pauses == [*FIRST_PAUSES_S, *[LATER_PAUSE_S] * (15 - len(FIRST_PAUSES_S))]
 
     def test_hiccups_that_pass_cost_nothing(self) -> None:
-        hiccups = [RESET, text_reply("<html>", 502), json_reply({}, 429), json_reply({"status": None})]
+        hiccups: list[Answer] = [RESET, text_reply("<html>", 502), json_reply({}, 429), json_reply({"status": None})]
         answers = [SUBMITTED, *hiccups, RUNNING, *hiccups, COMPLETED, RESET, text_reply("<html>", 503), RESULT]
         outcome = drive(FalAdapter().converse(REQUEST, MODEL), [*answers, RESET, RESET, image_reply(PNG)])
         assert outcome.result is not None
@@ -142,18 +122,20 @@ class TestLeaving:
         ],
     )
     def test_the_cancel_tells_what_may_be_billed(self, seen: list[Reply], cancel: Answer, spend: Spend) -> None:
-        abandoned, call = abandoned_after(SUBMITTED, *seen, cancel=cancel)
+        abandoned, call = abandoned_after(FalAdapter().converse(REQUEST, MODEL), [SUBMITTED, *seen], cancel=cancel)
         assert call is not None
         assert call.method == "PUT"
         assert abandoned.spend is spend
 
     def test_a_completed_job_is_not_cancelled_and_its_bill_is_open(self) -> None:
-        abandoned, call = abandoned_after(SUBMITTED, COMPLETED, cancel=None)
+        abandoned, call = abandoned_after(FalAdapter().converse(REQUEST, MODEL), [SUBMITTED, COMPLETED], cancel=RESET)
         assert call is None
         assert abandoned.spend is None
 
     def test_leaving_during_a_download_is_charged(self) -> None:
-        abandoned, call = abandoned_after(SUBMITTED, COMPLETED, RESULT, cancel=None)
+        abandoned, call = abandoned_after(
+            FalAdapter().converse(REQUEST, MODEL), [SUBMITTED, COMPLETED, RESULT], cancel=RESET
+        )
         assert call is None
         assert abandoned.spend is Spend.CHARGED
 

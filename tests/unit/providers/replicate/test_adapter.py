@@ -15,6 +15,7 @@ from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, Http
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
+from tests.unit.providers.leaving import abandoned_after
 
 MODEL = ProviderModel("google/nano-banana-2", "nano-banana-2")
 FLUX = ProviderModel("black-forest-labs/flux-schnell", "flux-schnell")
@@ -33,27 +34,6 @@ CREATED = prediction("starting")
 RUNNING = prediction("processing")
 SUCCEEDED = prediction("succeeded", FILE)
 CANCELED = prediction("canceled")
-
-
-def abandoned_after(*answers: Reply, cancel: Answer | None) -> tuple[Abandoned, HttpCall | None]:
-    """Leave at the first step after these answers; ``cancel`` answers the cancel call, None: none is expected."""
-    conversation = ReplicateAdapter().converse(REQUEST, MODEL)
-    step, left = next(conversation), list(answers)
-    while left:
-        step = conversation.send(left.pop(0) if isinstance(step, HttpCall) else None)
-    thrown = Abandoned(AbandonReason.ATTEMPT_LIMIT)
-    call: HttpCall | None = None
-    with pytest.raises(Abandoned) as caught:
-        yielded = conversation.throw(thrown)
-        assert isinstance(yielded, HttpCall)
-        call = yielded
-        assert cancel is not None, "no cancel was due"
-        if isinstance(cancel, Unanswered):
-            conversation.throw(cancel)
-        else:
-            conversation.send(cancel)
-    assert caught.value is thrown
-    return thrown, call
 
 
 class TestLinks:
@@ -93,7 +73,7 @@ class TestPatience:
         assert not [step for step in outcome.steps if isinstance(step, Pause)]
 
     def test_hiccups_that_pass_cost_nothing(self) -> None:
-        hiccups = [RESET, text_reply("<html>", 502), prediction("dreaming"), json_reply([])]
+        hiccups: list[Answer] = [RESET, text_reply("<html>", 502), prediction("dreaming"), json_reply([])]
         answers = [CREATED, *hiccups, RUNNING, *hiccups, SUCCEEDED, RESET, text_reply("<html>", 503), image_reply(PNG)]
         assert drive(ReplicateAdapter().converse(REQUEST, MODEL), answers).result is not None
 
@@ -126,13 +106,15 @@ class TestLeaving:
         ],
     )
     def test_the_cancel_tells_what_may_be_billed(self, seen: list[Reply], cancel: Answer, spend: Spend) -> None:
-        abandoned, call = abandoned_after(CREATED, *seen, cancel=cancel)
+        abandoned, call = abandoned_after(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, *seen], cancel=cancel)
         assert call is not None
         assert call.method == "POST"
         assert abandoned.spend is spend
 
     def test_leaving_during_a_download_is_charged(self) -> None:
-        abandoned, call = abandoned_after(CREATED, prediction("processing", FILE), cancel=None)
+        abandoned, call = abandoned_after(
+            ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, prediction("processing", FILE)], cancel=RESET
+        )
         assert call is None
         assert abandoned.spend is Spend.CHARGED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,12 @@ def test_every_size_of_the_models_own_table_is_found_exactly(model: PublicModel)
     for tier, table in model.pixels.items():
         for ratio, (width, height) in table.items():
             assert settled(model, size=f"{width}x{height}") == Settled(ratio, tier, (width, height))
+
+
+def test_the_table_is_asked_before_the_nearest_is_sought() -> None:
+    odd = replace(TWO_FAR_TIERS, aspect_ratios=("1:1", "2:1"), pixels={R512: {"2:1": (900, 900)}, R2K: {}})
+    assert settled(odd, size="900x900") == Settled("2:1", R512, (900, 900))
+    assert settled(odd, size="901x901").aspect_ratio == "1:1"
 
 
 @pytest.mark.parametrize("text", ["1264X848", "1264×848", "1264*848", " 1264 x 848 ", "1264px x 848px"])

@@ -1,0 +1,73 @@
+"""A client that hangs up: jobs are cancelled with their vendor, nothing stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.e2e.asking import ask
+from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
+
+
+def until(condition: Callable[[], bool], seconds: float = 8.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def in_flight(url: str) -> float:
+    for line in httpx.get(f"{url}/metrics").text.splitlines():
+        if line.startswith("gateway_in_flight "):
+            return float(line.split()[1])
+    raise AssertionError("no such metric")
+
+
+@pytest.mark.parametrize("provider", ["fal", "replicate"])
+def test_a_hang_up_in_mid_generation_cancels_the_job(start: StartGateway, vendors: Vendors, provider: str) -> None:
+    url = start()
+    vendors.settle(provider=provider, latency_s=20 * 150)  # 20 s of real time
+    with contextlib.suppress(httpx.TimeoutException), httpx.Client() as client:
+        client.post(
+            f"{url}/v1/images/generations",
+            json={"model": f"{provider}/{NANO_BANANA_2}", "prompt": "a fox"},
+            timeout=1.0,
+        )
+    assert until(lambda: vendors.sums(provider)["cancelled"] == 1)
+    assert vendors.sums(provider)["images"] == 0
+    assert until(lambda: in_flight(url) == 1)  # the request for the metrics itself
+    metrics = httpx.get(f"{url}/metrics").text
+    assert 'outcome="abandoned"' in metrics
+
+
+@pytest.mark.parametrize("provider", ["gemini", "vertex"])
+def test_a_hang_up_closes_the_call_to_a_vendor_that_has_no_jobs(
+    start: StartGateway, vendors: Vendors, provider: str
+) -> None:
+    url = start()
+    vendors.settle(provider=provider, latency_s=3 * 150)
+    with contextlib.suppress(httpx.TimeoutException), httpx.Client() as client:
+        client.post(
+            f"{url}/v1/images/generations",
+            json={"model": f"{provider}/{NANO_BANANA_2}", "prompt": "a fox"},
+            timeout=0.5,
+        )
+    assert until(lambda: in_flight(url) == 1)
+    time.sleep(3)
+    assert vendors.sums(provider)["images"] == 0
+
+
+def test_a_hang_up_says_nothing_against_the_provider(start: StartGateway, vendors: Vendors) -> None:
+    url = start()
+    vendors.settle(provider="replicate", latency_s=20 * 150)
+    with contextlib.suppress(httpx.TimeoutException), httpx.Client() as client:
+        client.post(f"{url}/v1/images/generations", json={"model": NANO_BANANA_2, "prompt": "a fox"}, timeout=0.5)
+    assert until(lambda: vendors.sums("replicate")["cancelled"] == 1)
+    vendors.reset()
+    assert ask(url).json()["metadata"]["provider"] == "replicate"
