@@ -10,26 +10,33 @@ import asyncio
 import ipaddress
 import mmap
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from multidict import CIMultiDict
 from yarl import URL
 
 from providers.blobs import MemoryBlob, cut
+from providers.bodies import body_length, request_body
 from providers.credentials import Credential
 from providers.spec.adapter import Endpoint
-from providers.spec.conversation import AsBase64, BodyPart, HttpCall, Raw, Reply, Trust, Unanswered
+from providers.spec.blob import BlobDamagedError
+from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import BodyTooLargeError, Spool
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _THREAD_BYTES = 256 * 1024
-"""Bodies above this are cut, and blobs above this encoded, in a worker thread."""
+"""Bodies above this are cut in a worker thread."""
 _CHUNK = 256 * 1024
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out: https://www.iana.org/assignments/ipv6-address-space. Python's own list of what is
+private is shorter than what lies outside of it, for example fec0::/10 and 64:ff9b:1::/48."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +44,14 @@ class TransportLimits:
     """Seconds and bytes. The conversation's own time limit ends most calls long before ``total_s``."""
 
     connect_s: float = 10.0
+    """From the name to a connection: resolving, connecting, TLS."""
     read_s: float = 300.0
     """Longest silence between two reads; as long as the slowest synchronous generation may be silent."""
     total_s: float = 600.0
     reply_bytes: int = 160 * 1024 * 1024
     """A 12288 x 1536 PNG of noise is 57 MB, 76 MB as base64; this is twice that."""
     error_bytes: int = 256 * 1024
-    """An error body beyond this tells nothing more."""
+    """An error body beyond this tells nothing more: the rest is not read, and the reply counts as it stands."""
     keepalive_s: float = 15.0
     """Idle connections are dropped before vendors drop them: a POST on a dead one is a possible double payment."""
 
@@ -55,6 +63,7 @@ class Transport:
         self._spool_dir = spool_dir
         self._limits = limits or TransportLimits()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._closed = False
 
     async def send(self, call: HttpCall, endpoint: Endpoint, credential: Credential) -> Reply:
         """Carry out one call.
@@ -65,33 +74,31 @@ class Transport:
         url, own_origin = resolve(call, endpoint)
         if not own_origin:
             return await self._send_bare(call, url, endpoint)
-        session = self._session(endpoint.provider)
         for renewed in (False, True):
             authorization = await credential.headers()
-            headers = {**call.headers, **authorization}
-            reply = await self._exchange(session, call, url, headers)
+            reply = await self._exchange(self._session(endpoint.provider), call, url, authorization)
             if reply.status != 401 or renewed or not await credential.renew(authorization):
                 break
         return reply
 
     async def _send_bare(self, call: HttpCall, url: URL, endpoint: Endpoint) -> Reply:
-        session = self._session("", public_only=True)
         for _ in range(MAX_REDIRECTS + 1):
-            reply = await self._exchange(session, call, url, dict(call.headers))
+            reply = await self._exchange(self._session("", public_only=True), call, url, {})
             location = reply.headers.get("location")
-            if reply.status not in _REDIRECTS or location is None:
+            if call.method != "GET" or reply.status not in _REDIRECTS or location is None:
                 return reply
             try:
-                target = str(url.join(URL(location)))
+                target = str(url.join(_as_given(location)))
             except ValueError as broken:
                 raise Unanswered("the reply redirected to something that is no URL", sent=True) from broken
-            next_call = HttpCall(call.method, target, Trust.RESPONSE, call.headers, wants_image=call.wants_image)
-            url, own_origin = resolve(next_call, endpoint)
+            url, own_origin = resolve(HttpCall("GET", target, Trust.RESPONSE), endpoint)
             if own_origin:
                 raise Unanswered("a media host redirected to the vendor's API", sent=True)
         raise Unanswered(f"more than {MAX_REDIRECTS} redirects", sent=True)
 
     def _session(self, name: str, *, public_only: bool = False) -> aiohttp.ClientSession:
+        if self._closed:
+            raise Unanswered("the gateway is shutting down", sent=False)
         session = self._sessions.get(name)
         if session is None:
             limits = self._limits
@@ -102,9 +109,7 @@ class Transport:
             )
             session = aiohttp.ClientSession(
                 connector=connector,
-                timeout=aiohttp.ClientTimeout(
-                    total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.read_s
-                ),
+                timeout=aiohttp.ClientTimeout(total=limits.total_s, connect=limits.connect_s, sock_read=limits.read_s),
                 read_bufsize=_CHUNK,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
@@ -114,42 +119,41 @@ class Transport:
         return session
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, call: HttpCall, url: URL, headers: dict[str, str]
+        self, session: aiohttp.ClientSession, call: HttpCall, url: URL, authorization: Mapping[str, str]
     ) -> Reply:
-        data, length = await _request_body(call.body)
+        headers = CIMultiDict(call.headers)
+        headers.update(authorization)
         if call.body:
             headers.setdefault("Content-Type", "application/json")
-            headers["Content-Length"] = str(length)
+            headers["Content-Length"] = str(body_length(call.body))
+        try:
+            return await self._answer(session, call, url, headers)
+        except (BodyTooLargeError, aiohttp.ClientError, OSError) as broken:
+            unanswered = _unanswered(broken)
+        # Not raised above, where the library's error would stay its context: that one holds the request's headers, and
+        # so the credential.
+        raise unanswered
+
+    async def _answer(
+        self, session: aiohttp.ClientSession, call: HttpCall, url: URL, headers: CIMultiDict[str]
+    ) -> Reply:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        spool: Spool | None = None
-        try:
-            async with session.request(call.method, url, data=data, headers=headers, allow_redirects=False) as response:
-                first_byte = loop.time() - started
-                ok = 200 <= response.status < 300
-                spool = Spool(self._spool_dir, limit=self._limits.reply_bytes if ok else self._limits.error_bytes)
-                async for chunk in response.content.iter_any():
-                    spool.write(chunk)
+        data = request_body(call.body)
+        async with session.request(call.method, url, data=data, headers=headers, allow_redirects=False) as response:
+            first_byte = loop.time() - started
+            ok = 200 <= response.status < 300
+            spool = Spool(self._spool_dir, limit=self._limits.reply_bytes if ok else self._limits.error_bytes)
+            try:
+                await _collect(response.content, spool, cap=None if ok else self._limits.error_bytes)
                 body = spool.finish()
-                return await _reply(response.status, response.headers, body, call, first_byte)
-        except BodyTooLargeError as large:
-            raise Unanswered("the reply was too large", sent=True) from large
-        except aiohttp.ConnectionTimeoutError as timeout:
-            raise Unanswered("no connection in time", sent=False) from timeout
-        except aiohttp.ClientConnectorError as refused:
-            raise Unanswered("no connection", sent=False) from refused
-        except aiohttp.InvalidURL as invalid:
-            raise Unanswered("not a usable URL", sent=False) from invalid
-        except TimeoutError as silent:
-            raise Unanswered("silence for too long", sent=True) from silent
-        except (aiohttp.ClientError, ConnectionError) as broken:
-            raise Unanswered("the connection broke", sent=True) from broken
-        finally:
-            if spool is not None:
+            finally:
                 spool.close()
+            return await _reply(response.status, response.headers, body, call, first_byte)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Later calls are Unanswered."""
+        self._closed = True
         sessions, self._sessions = list(self._sessions.values()), {}
         for session in sessions:
             await session.close()
@@ -160,28 +164,50 @@ def resolve(call: HttpCall, endpoint: Endpoint) -> tuple[URL, bool]:
 
     Raises Unanswered(sent=False) for a URL the trust rule forbids.
     """
-    base = URL(endpoint.base_url)
     if call.trust is Trust.CONFIGURED and call.url.startswith("/"):
         return URL(endpoint.base_url + call.url, encoded=True), True
     try:
-        url = URL(call.url)
-        origin, port = url.origin(), url.port
+        url = _as_given(call.url)
+        origin = _origin(url)
     except ValueError as broken:
         raise Unanswered("not a usable URL", sent=False) from broken
-    if origin == base.origin() and url.user is None:
+    nobody = url.user is None and url.password is None
+    if nobody and origin == _origin(URL(endpoint.base_url)):
         return url, True
     if call.trust is Trust.CONFIGURED:
         raise Unanswered("the URL is not on the configured origin", sent=False)
-    if url.scheme != "https" or port != 443 or url.user is not None or url.password is not None:
+    if not nobody or origin[0] != "https" or origin[2] != 443:
         raise Unanswered("the reply pointed to a URL that is not plain https", sent=False)
-    if not _listed(url.host or "", endpoint.media_hosts):
+    if not _listed(origin[1], endpoint.media_hosts):
         raise Unanswered("the reply pointed to a host that is not this vendor's", sent=False)
     return url, False
 
 
+def _as_given(text: str) -> URL:
+    """The URL spelt as its sender spelt it, as far as it can be sent so: another spelling would break a signature."""
+    return URL(text, encoded=text.isascii() and text.isprintable() and " " not in text)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    """Raises ValueError when the URL has none. A spelt-out default port makes no other origin."""
+    url.origin()
+    return url.scheme.lower(), (url.host or "").lower(), url.port
+
+
 def _listed(host: str, hosts: frozenset[str]) -> bool:
-    host = host.lower().rstrip(".")
-    return any(host.endswith(entry) if entry.startswith(".") else host == entry for entry in hosts)
+    host = host.rstrip(".")
+    return not _is_address(host) and any(
+        host.endswith(entry) if entry.startswith(".") else host == entry for entry in hosts
+    )
+
+
+def _is_address(host: str) -> bool:
+    """An address would be connected to without asking the resolver, and with it whether it is public."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class PublicOnlyResolver(AbstractResolver):
@@ -211,47 +237,40 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
         return False
-    inner: ipaddress.IPv4Address | None = None
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
+        if ip in _NAT64:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    if inner is not None:
-        return inner.is_global and not inner.is_multicast
+        if inner is None:
+            return ip in _GLOBAL_UNICAST and ip.is_global
+        ip = inner
     return ip.is_global and not ip.is_multicast
 
 
-async def _request_body(parts: tuple[BodyPart, ...]) -> tuple[bytes | AsyncIterator[bytes] | None, int]:
-    if not parts:
-        return None, 0
-    if all(isinstance(part, bytes) for part in parts):
-        joined = b"".join(part for part in parts if isinstance(part, bytes))
-        return joined, len(joined)
-    length = sum(_part_length(part) for part in parts)
-    return _stream(parts), length
+def _unanswered(broken: Exception) -> Unanswered:
+    """What went wrong, in our words. Order matters: some of the library's errors are several of these."""
+    if isinstance(broken, BodyTooLargeError):
+        return Unanswered("the reply was too large", sent=True)
+    if isinstance(broken, aiohttp.ConnectionTimeoutError):
+        return Unanswered("no connection in time", sent=False)
+    if isinstance(broken, aiohttp.ClientConnectorError):
+        return Unanswered("no connection", sent=False)
+    if isinstance(broken, aiohttp.InvalidURL):
+        return Unanswered("not a usable URL", sent=False)
+    if isinstance(broken, TimeoutError):
+        return Unanswered("silence for too long", sent=True)
+    if isinstance(broken.__cause__, BlobDamagedError):
+        return Unanswered("an image of the request cannot be read", sent=False)
+    return Unanswered("the connection broke", sent=True)
 
 
-def _part_length(part: BodyPart) -> int:
-    if isinstance(part, bytes):
-        return len(part)
-    if isinstance(part, Raw):
-        return part.blob.length
-    return len(part.prefix.encode()) + (part.blob.length + 2) // 3 * 4
-
-
-async def _stream(parts: tuple[BodyPart, ...]) -> AsyncIterator[bytes]:
-    for part in parts:
-        data = await asyncio.to_thread(_part_bytes, part) if _part_length(part) > _THREAD_BYTES else _part_bytes(part)
-        for start in range(0, len(data), _CHUNK):
-            yield data[start : start + _CHUNK]
-
-
-def _part_bytes(part: BodyPart) -> bytes:
-    if isinstance(part, bytes):
-        return part
-    if isinstance(part, AsBase64):
-        return part.prefix.encode() + part.blob.base64()
-    return part.blob.read()
+async def _collect(content: aiohttp.StreamReader, spool: Spool, *, cap: int | None) -> None:
+    """Read a body, or as much of it as ``cap`` bytes."""
+    async for chunk in content.iter_any():
+        room = len(chunk) if cap is None else cap - spool.length
+        spool.write(chunk[:room])
+        if room < len(chunk):
+            return
 
 
 async def _reply(

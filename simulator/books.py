@@ -54,7 +54,8 @@ class Books:
         """Write down a delivery; ``amount`` is USD for all of its images."""
         entry = self.entry(account)
         entry.images += images
-        entry.billed += amount
+        if amount:
+            entry.billed += amount
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The lines as the control interface shows them."""

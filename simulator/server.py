@@ -59,11 +59,14 @@ class Marked:
         entry = _entry(scope, vendor.value if vendor else None)
         if vendor is not None:
             self._world.journal.append(entry)
+        read = 0
         mark = (vendor.value if vendor else "control").encode("ascii")
 
         async def counted() -> Message:
+            nonlocal read
             message = await receive()
-            entry["size"] += len(message.get("body", b""))
+            read += len(message.get("body", b""))
+            entry["size"] = max(entry["size"], read)
             return message
 
         async def marked(message: Message) -> None:
@@ -84,7 +87,7 @@ def _entry(scope: Scope, vendor: str | None) -> dict[str, Any]:
         "method": scope["method"],
         "path": scope["path"] + (f"?{safe}" if safe else ""),
         "vendor": vendor,
-        "size": 0,
+        "size": int(next((value for name, value in headers if name == "content-length" and value.isdigit()), "0")),
         "status": None,
         "headers": {name: value for name, value in headers if name.lower() not in SECRET_HEADERS},
     }

@@ -78,7 +78,7 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
         job, seen = wire.read_job(created), wire.read_prediction(created)
     except wire.UnreadableError as unreadable:
         raise errors.unusable(created, request.prompt, spend=Spend.POSSIBLE) from unreadable
-    if pictures := _outcome(seen, created, request):
+    if pictures := _outcome(seen, request):
         return pictures
     failures, wait = 0, 0.0
     try:
@@ -92,17 +92,18 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
                     break
                 continue
             failures, wait = 0, 0.0
-            reply, seen = answer
-            if pictures := _outcome(seen, reply, request):
+            seen = answer
+            if pictures := _outcome(seen, request):
                 return pictures
     except Abandoned as abandoned:
-        abandoned.spend = yield from _cancelled(job, seen)
+        abandoned.spend = yield from _cancelled(job, started=seen.started)
         raise
-    lost.spend = yield from _cancelled(job, seen)
+    # What was seen last is too old by now to call the prediction unstarted.
+    lost.spend = yield from _cancelled(job, started=True)
     raise lost
 
 
-def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, tuple[Reply, wire.Prediction] | ProviderError]:
+def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Prediction | ProviderError]:
     """Ask once. What went wrong is returned, not raised: the next question may go well."""
     try:
         reply = yield from _ask(job.poll)
@@ -114,10 +115,10 @@ def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, tuple[Re
         seen = wire.read_prediction(reply)
     except wire.UnreadableError:
         return errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
-    return (reply, seen) if seen.state is not None else errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+    return seen if seen.state is not None else errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
 
 
-def _outcome(seen: wire.Prediction, reply: Reply, request: ImageRequest) -> tuple[Blob | str, ...]:
+def _outcome(seen: wire.Prediction, request: ImageRequest) -> tuple[Blob | str, ...]:
     """The finished pictures, or none as long as there is nothing to fetch. Raises when there will never be any.
 
     Output decides and not the status, which may say ``processing`` a while longer.
@@ -130,11 +131,11 @@ def _outcome(seen: wire.Prediction, reply: Reply, request: ImageRequest) -> tupl
             raise errors.substituted()
         return seen.pictures
     if succeeded or seen.removed:
-        raise errors.no_pictures(seen, reply, request.prompt)
+        raise errors.no_pictures(seen)
     return ()
 
 
-def _cancelled(job: wire.Job, seen: wire.Prediction) -> Generator[Step, Reply | None, Spend]:
+def _cancelled(job: wire.Job, *, started: bool) -> Generator[Step, Reply | None, Spend]:
     """Ask Replicate to stop the prediction; what it may bill. One that had not started is free."""
     try:
         reply = yield from _ask(job.cancel)
@@ -144,7 +145,7 @@ def _cancelled(job: wire.Job, seen: wire.Prediction) -> Generator[Step, Reply | 
     if last.state is wire.State.SUCCEEDED:
         return Spend.CHARGED
     stopped = _ok(reply) and last.state in wire.ENDED_BADLY
-    return Spend.NONE if stopped and not (seen.started or last.started) else Spend.POSSIBLE
+    return Spend.NONE if stopped and not (started or last.started) else Spend.POSSIBLE
 
 
 def _downloaded(pictures: tuple[Blob | str, ...], prompt: str) -> Generator[Step, Reply | None, tuple[Blob, ...]]:

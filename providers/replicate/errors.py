@@ -111,7 +111,7 @@ def prediction_failed(prediction: Prediction, prompt: str) -> ProviderError:
     return ProviderError(fault, _SENTENCES[fault], detail=detail)
 
 
-def no_pictures(prediction: Prediction, reply: Reply, prompt: str) -> ProviderError:
+def no_pictures(prediction: Prediction) -> ProviderError:
     """A success without a picture. It is free, being sold by the picture, unless the picture was deleted since."""
     if prediction.removed:
         return ProviderError(
@@ -120,7 +120,7 @@ def no_pictures(prediction: Prediction, reply: Reply, prompt: str) -> ProviderEr
             spend=Spend.CHARGED,
             detail="data_removed",
         )
-    return unusable(reply, prompt, spend=Spend.NONE)
+    return ProviderError(Fault.BAD_REPLY, _SENTENCES[Fault.BAD_REPLY], detail="succeeded without a picture as output")
 
 
 def substituted() -> ProviderError:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from app.catalog.catalog import Catalog
 from app.demo import simulated_settings
@@ -117,10 +118,11 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
             policy: Mapping[str, Any] = MappingProxyType({}),
             cheapest: str | None = None,
             attempt_limit_s: float | None = None,
+            vendor_keys: Mapping[str, SecretStr] = MappingProxyType({}),
             **settings: Any,
         ) -> str:
             base = Settings(_env_file=None, gateway_spool_dir=tmp_path, **settings)
-            own = simulated_settings(base, providers, vendors.url)
+            own = simulated_settings(base, providers, vendors.url).model_copy(update=dict(vendor_keys))
             catalog = adjusted(shipped, policy=policy, cheapest=cheapest, attempt_limit_s=attempt_limit_s)
             return stack.enter_context(running(create_app(own, catalog=catalog)))
 

@@ -1,0 +1,131 @@
+"""Over a real connection: bodies that drip, break off or never come, and callers who leave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from simulator.server import create_app
+from simulator.settings import SimulatorSettings
+from tests.servers import running
+from tests.unit.simulator.kit import KEY, TOKEN, VENDORS, google_body, google_path
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """A caller of a fresh simulator behind a real socket."""
+    app = create_app(SimulatorSettings(time_scale=10_000.0))
+    with running(app) as base, httpx.Client(base_url=base, timeout=10) as client:
+        yield client
+
+
+def order(client: httpx.Client, vendor: str, kind: str, **params: Any) -> None:
+    body = {"provider": vendor, "kind": kind, "params": params}
+    client.post("/_control/faults", json=body).raise_for_status()
+
+
+def image_request(client: httpx.Client, vendor: str) -> httpx.Request:
+    """The request whose body holds the picture: the call itself at Google, the download elsewhere."""
+    if vendor in ("gemini", "vertex"):
+        headers = {"x-goog-api-key": "test-key"}
+        return client.build_request("POST", google_path(vendor), json=google_body(), headers=headers)
+    if vendor == "fal":
+        told = client.post("/fal-run/fal-ai/nano-banana-2", json={"prompt": "a red fox"}, headers=KEY).json()
+        return client.build_request("GET", told["images"][0]["url"])
+    path = "/replicate/v1/models/google/nano-banana-2/predictions"
+    told = client.post(path, json={"input": {"prompt": "a red fox"}}, headers=TOKEN | {"prefer": "wait"}).json()
+    return client.build_request("GET", told["output"])
+
+
+def row(client: httpx.Client) -> dict[str, Any]:
+    (only,) = client.get("/_control/books").json()
+    return dict(only)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_reset_breaks_off_in_the_middle_of_the_body_and_is_billed(client: httpx.Client, vendor: str) -> None:
+    order(client, vendor, "reset")
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.send(image_request(client, vendor))
+    assert (row(client)["images"], row(client)["requests"]) == (1, 1)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_drip_sends_a_byte_at_a_time(client: httpx.Client, vendor: str) -> None:
+    order(client, vendor, "drip", interval_s=0.02)
+    begun = time.monotonic()
+    answer = client.send(image_request(client, vendor), stream=True)
+    chunks = answer.iter_raw()
+    read = b"".join(next(chunks) for _ in range(5))
+    assert 5 <= len(read) < 1000
+    assert time.monotonic() - begun >= 0.06
+    answer.close()
+
+
+@pytest.mark.parametrize("vendor", ["gemini", "vertex"])
+def test_a_hang_never_answers_and_is_not_billed_when_the_caller_leaves(client: httpx.Client, vendor: str) -> None:
+    order(client, vendor, "hang")
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(google_path(vendor), json=google_body(), headers={"x-goog-api-key": "test-key"}, timeout=0.3)
+    assert (row(client)["requests"], row(client)["images"], row(client)["cancelled"]) == (1, 0, 0)
+
+
+def test_a_hanging_fal_job_stays_in_progress_until_it_is_cancelled(client: httpx.Client) -> None:
+    order(client, "fal", "hang")
+    told = client.post("/fal/fal-ai/nano-banana-2", json={"prompt": "a red fox"}, headers=KEY).json()
+    deadline = time.monotonic() + 5
+    while client.get(told["status_url"], headers=KEY).json()["status"] != "IN_PROGRESS":
+        assert time.monotonic() < deadline
+    assert client.put(told["cancel_url"], headers=KEY).status_code == 202
+    assert (row(client)["images"], row(client)["cancelled"]) == (0, 1)
+
+
+def test_a_hanging_prediction_stays_processing(client: httpx.Client) -> None:
+    order(client, "replicate", "hang")
+    path = "/replicate/v1/models/google/nano-banana-2/predictions"
+    told = client.post(path, json={"input": {"prompt": "a"}}, headers=TOKEN | {"prefer": "wait=1"}).json()
+    assert client.get(told["urls"]["get"], headers=TOKEN).json()["status"] == "processing"
+
+
+def test_a_google_caller_who_leaves_early_pays_nothing_and_frees_the_place(client: httpx.Client) -> None:
+    settings = {"provider": "gemini", "latency_s": 20_000, "concurrency": 1}
+    client.post("/_control/settings", json=settings).raise_for_status()
+    headers = {"x-goog-api-key": "test-key"}
+    with pytest.raises(httpx.ReadTimeout):
+        client.post(google_path("gemini"), json=google_body(), headers=headers, timeout=0.2)
+    client.post("/_control/settings", json={"provider": "gemini", "latency_s": 0})
+    deadline = time.monotonic() + 5
+    while (code := client.post(google_path("gemini"), json=google_body(), headers=headers).status_code) == 429:
+        assert time.monotonic() < deadline
+    assert code == 200
+    assert row(client)["images"] == 1
+
+
+def test_beyond_its_concurrency_google_says_429(client: httpx.Client) -> None:
+    client.post("/_control/settings", json={"provider": "gemini", "latency_s": 5_000, "concurrency": 1})
+    headers = {"x-goog-api-key": "test-key"}
+    codes: list[int] = []
+
+    def call() -> None:
+        answer = httpx.post(str(client.base_url) + google_path("gemini"), json=google_body(), headers=headers)
+        codes.append(answer.status_code)
+
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    assert sorted(codes) == [200, 429]
+
+
+def test_links_lead_back_to_the_host_the_caller_used(client: httpx.Client) -> None:
+    port = client.base_url.port
+    told = client.post(
+        f"http://localhost:{port}/fal-run/fal-ai/flux/schnell", json={"prompt": "a red fox"}, headers=KEY
+    ).json()
+    assert told["images"][0]["url"].startswith(f"http://localhost:{port}/media/fal/")
