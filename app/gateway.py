@@ -110,7 +110,7 @@ class Gateway:
         while isinstance(step := next_step(route, attempts, now=self._clock(), draw=draw), Try):
             if watcher is not None:
                 watcher(step.candidate)
-            ended = await self._try(step, request, model)
+            ended = await self._try(step, request, model, route, attempts)
             attempts = (*attempts, ended.attempt)
             simulated = simulated or ended.simulated
             if ended.delivered is not None and ended.result is not None:
@@ -121,8 +121,10 @@ class Gateway:
         self._telemetry.plan_ended(route, attempts)
         raise NotMadeError(verdict(route, attempts, now=self._clock()), route, attempts, simulated=simulated)
 
-    async def _try(self, step: Try, request: ImageRequest, model: PublicModel) -> _Ended:
-        """One attempt, recorded whatever happens."""
+    async def _try(
+        self, step: Try, request: ImageRequest, model: PublicModel, route: RoutePlan, earlier: tuple[Attempt, ...]
+    ) -> _Ended:
+        """One attempt, recorded whatever happens; also when the caller leaves, which ends the request here."""
         offer = step.candidate.offer
         provider = self._providers[offer.provider]
         if step.candidate.probe:
@@ -181,7 +183,8 @@ class Gateway:
             return _Ended(attempt(spend, own), simulated=trace.simulated)
         except asyncio.CancelledError:
             spend = Spend.POSSIBLE if trace.committed else Spend.NONE
-            attempt(spend, ProviderError(Fault.ABANDONED, "the caller left", spend=spend))
+            left = attempt(spend, ProviderError(Fault.ABANDONED, "the caller left", spend=spend))
+            self._telemetry.plan_ended(route, (*earlier, left))
             raise
         return _Ended(attempt(Spend.CHARGED), delivered, result, trace.simulated)
 

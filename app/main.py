@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.accounts.keys import Keys
 from app.catalog.catalog import Catalog, UnknownModelError
 from app.catalog.load import load_catalog
 from app.doors.edge import Edge
+from app.doors.failures import answer_in_the_envelope
 from app.doors.openai_images import routes as openai_images
-from app.doors.openai_images.errors import ApiError, internal_error, method_not_allowed, route_not_found
 from app.doors.ops import routes as ops
-from app.doors.reply import error_response
 from app.gateway import Gateway
 from app.services import Services
 from app.settings import KEY_HINTS, Settings, is_loopback
@@ -98,9 +94,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
     app = FastAPI(title="Image gateway", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.include_router(ops.router)
     app.include_router(openai_images.router)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(ApiError, _api_error)
+    answer_in_the_envelope(app)
     metrics_key = settings.gateway_metrics_key
     return Edge(
         app,
@@ -108,29 +102,3 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
         metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),
         telemetry=telemetry,
     )
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        return error_response(internal_error())
-    method, path = request.method, request.url.path
-    if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "").split(",")
-        return error_response(method_not_allowed(method, path, [name.strip() for name in allowed if name.strip()]))
-    if error.status_code == 404:
-        return error_response(route_not_found(method, path))
-    return error_response(
-        ApiError(error.status_code, "The request cannot be read.", type="invalid_request_error", code="invalid_request")
-    )
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    del request, error
-    return error_response(
-        ApiError(400, "The request's path or query cannot be read.", type="invalid_request_error", code="invalid_value")
-    )
-
-
-async def _api_error(request: Request, error: Exception) -> Response:
-    del request
-    return error_response(error if isinstance(error, ApiError) else internal_error())

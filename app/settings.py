@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from providers.registry import Access
@@ -26,58 +26,63 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _base_url(value: str | None) -> str | None:
-    if value is None:
-        return None
+def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a URL such as https://host or https://host/prefix")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in value or "#" in value:
         raise ValueError("must hold no user, password, query or fragment")
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        raise ValueError("must hold no spaces, backslashes or characters beyond ASCII")
+    if parts.port == 0:  # a port that is none at all raises here
+        raise ValueError("must hold a port that can be called")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must be https; plain http is for loopback addresses only, for the key would travel in clear")
-    return value.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
-def _empty_is_unset(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-Unset = BeforeValidator(_empty_is_unset)
-BaseUrl = Annotated[str | None, Unset, AfterValidator(_base_url)]
-Secret = Annotated[SecretStr | None, Unset]
-Text = Annotated[str | None, Unset]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class Settings(BaseSettings):
-    """Environment variables carry the field's name in upper case. Raises pydantic's ValidationError on bad values."""
+    """Environment variables carry the field's name in upper case; an empty one counts as not set, and hides what
+    ``.env`` says. Raises pydantic's ValidationError on bad values."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     gateway_config_dir: Path = PROJECT_ROOT / "config"
     gateway_data_dir: Path = Path("data")
-    gateway_spool_dir: Annotated[Path | None, Unset] = None
+    gateway_spool_dir: Path | None = None
     """Where large bodies lie while they are handled; a disk volume. Unset: the system's temporary folder."""
     gateway_default_model: str = "gemini-3.1-flash-image-preview"
-    gateway_api_keys: Secret = None
+    gateway_api_keys: SecretStr | None = None
     """Comma-separated. Unset: loopback only."""
-    gateway_metrics_key: Secret = None
+    gateway_metrics_key: SecretStr | None = None
     """Unset: /metrics is open."""
-    redis_url: Secret = None
+    redis_url: SecretStr | None = None
 
-    gemini_api_key: Secret = None
-    google_cloud_project: Text = None
+    gemini_api_key: SecretStr | None = None
+    google_cloud_project: str | None = None
     google_cloud_location: str = "global"
-    google_application_credentials: Text = None
-    vertex_api_key: Secret = None
-    fal_key: Secret = None
-    replicate_api_token: Secret = None
-    gemini_base_url: BaseUrl = None
-    vertex_base_url: BaseUrl = None
-    fal_base_url: BaseUrl = None
-    replicate_base_url: BaseUrl = None
+    google_application_credentials: str | None = None
+    vertex_api_key: SecretStr | None = None
+    fal_key: SecretStr | None = None
+    replicate_api_token: SecretStr | None = None
+    gemini_base_url: BaseUrl | None = None
+    vertex_base_url: BaseUrl | None = None
+    fal_base_url: BaseUrl | None = None
+    replicate_base_url: BaseUrl | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: dict[str, object]) -> dict[str, object]:
+        # A line break at the end of a key, as files of secrets have, would make every request to the vendor invalid.
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
 
     @property
     def api_keys(self) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 import google.auth
@@ -19,6 +21,12 @@ import google.auth.transport.requests
 GOOGLE_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 REFRESH_EARLY_S = 300.0
 """Seconds before expiry at which a token is refreshed. google-auth itself waits until 225 s."""
+EARLY_PAUSE_S = 30.0
+"""Seconds between two early refreshes. A metadata server hands out its old token until four minutes before expiry, and
+a token server that is down shall not be asked with every request."""
+TOKEN_TIMEOUT_S = 10.0
+"""Longest silence of a token server; it usually answers within a fifth of a second. google-auth's own is 120 s, during
+which every request would wait for the same dead refresh."""
 
 
 class CredentialUnavailableError(Exception):
@@ -36,7 +44,8 @@ class Credential(Protocol):
         """Headers to add. Raises CredentialUnavailableError."""
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Called after a 401 on ``refused``: whether other headers can be had now."""
+        """Called after a 401 on ``refused``: whether other headers can be had now. Raises CredentialUnavailableError
+        when that could not be learnt."""
 
 
 class StaticKey:
@@ -64,14 +73,16 @@ class GoogleToken:
     def __init__(self, credentials: google.auth.credentials.Credentials) -> None:
         self._credentials = credentials
         self._refresh: asyncio.Task[None] | None = None
+        self._not_early_before = 0.0
 
     async def headers(self) -> Mapping[str, str]:
         """Authorization, and the quota project where the identity has one. Raises CredentialUnavailableError."""
         left = self._seconds_left()
         if left <= 0:
             await self._refreshed()
-        elif left < REFRESH_EARLY_S:
-            self._start_refresh()  # early: nobody waits for it
+        elif left < REFRESH_EARLY_S and (now := asyncio.get_running_loop().time()) >= self._not_early_before:
+            self._not_early_before = now + EARLY_PAUSE_S
+            self._start_refresh()  # nobody waits for it
         headers = {"Authorization": f"Bearer {self._credentials.token}"}
         quota_project = getattr(self._credentials, "quota_project_id", None)
         if quota_project:
@@ -79,10 +90,17 @@ class GoogleToken:
         return headers
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Refresh by force, unless somebody else already did since the refused headers were made."""
-        if refused.get("Authorization") == f"Bearer {self._credentials.token}":
+        """Refresh by force, unless somebody else already did since the refused headers were made.
+
+        False when the refresh brought the refused token again, as a metadata server's may. Raises
+        CredentialUnavailableError when it failed.
+        """
+        if self._is_current(refused):
             await self._refreshed()
-        return True
+        return not self._is_current(refused)
+
+    def _is_current(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("Authorization") == f"Bearer {self._credentials.token}"
 
     def _seconds_left(self) -> float:
         expiry: dt.datetime | None = self._credentials.expiry
@@ -102,16 +120,16 @@ class GoogleToken:
         await asyncio.shield(self._start_refresh())
 
     def _refresh_now(self) -> None:
+        request = partial(google.auth.transport.requests.Request(), timeout=TOKEN_TIMEOUT_S)
         try:
-            self._credentials.refresh(google.auth.transport.requests.Request())  # type: ignore[no-untyped-call]
-        except google.auth.exceptions.GoogleAuthError as failed:
-            temporary = isinstance(failed, google.auth.exceptions.TransportError) or bool(
-                getattr(failed, "retryable", False)
-            )
-            # The vendor's text may hold an assertion or a token: only the kind of error is told.
-            raise CredentialUnavailableError(
-                f"no Google access token ({type(failed).__name__})", temporary=temporary
-            ) from None
+            self._credentials.refresh(request)  # type: ignore[no-untyped-call]
+        except Exception as failed:  # noqa: BLE001 - a reply of unexpected shape fails as Python fails
+            kind, temporary = type(failed).__name__, _temporary(failed)
+        else:
+            return
+        # Raised out here, so that the library's error is not its context: that one's text may hold an assertion or a
+        # token. Only its kind is told.
+        raise CredentialUnavailableError(f"no Google access token ({kind})", temporary=temporary)
 
     def __repr__(self) -> str:
         return "GoogleToken()"
@@ -122,15 +140,30 @@ def _seen(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
+def _temporary(failed: Exception) -> bool:
+    """Whether asking again later may help. Only a refusal in OAuth's own words (RFC 6749, section 5.2) is final."""
+    if not isinstance(failed, google.auth.exceptions.GoogleAuthError):
+        return True  # a reply nobody could read
+    if isinstance(failed, google.auth.exceptions.TransportError) or failed.retryable:
+        return True
+    # What is neither: the empty or HTML page of some 502 on the way, which google-auth takes for a refusal.
+    text = failed.args[0] if failed.args else ""
+    return isinstance(text, str) and text.lstrip()[:1] in {"", "<"}
+
+
 def google_token_from_file(path: str) -> tuple[GoogleToken, str | None]:
     """A service-account (or other google-auth) file's identity and its project. Raises CredentialUnavailableError."""
     try:
-        credentials, project = google.auth.load_credentials_from_file(path, scopes=GOOGLE_SCOPES)  # type: ignore[no-untyped-call]
-    except (google.auth.exceptions.GoogleAuthError, OSError, ValueError) as failed:
-        raise CredentialUnavailableError(
-            f"the Google credentials file cannot be used ({type(failed).__name__})", temporary=False
-        ) from None
-    return GoogleToken(credentials), project
+        with warnings.catch_warnings():
+            # It warns of files from elsewhere. This one is the operator's own, and may be of any kind.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            credentials, project = google.auth.load_credentials_from_file(path, scopes=GOOGLE_SCOPES)  # type: ignore[no-untyped-call]
+    except Exception as failed:  # noqa: BLE001 - a file of unexpected shape fails as Python fails
+        kind = type(failed).__name__
+    else:
+        return GoogleToken(credentials), project
+    # Raised out here: the library's error may quote the file, which holds the private key.
+    raise CredentialUnavailableError(f"the Google credentials file cannot be used ({kind})", temporary=False)
 
 
 def google_token_from_environment() -> tuple[GoogleToken, str | None]:
@@ -140,8 +173,8 @@ def google_token_from_environment() -> tuple[GoogleToken, str | None]:
     """
     try:
         credentials, project = google.auth.default(scopes=GOOGLE_SCOPES)
-    except google.auth.exceptions.GoogleAuthError as failed:
-        raise CredentialUnavailableError(
-            f"no Application Default Credentials ({type(failed).__name__})", temporary=False
-        ) from None
-    return GoogleToken(credentials), project
+    except Exception as failed:  # noqa: BLE001 - as above
+        kind = type(failed).__name__
+    else:
+        return GoogleToken(credentials), project
+    raise CredentialUnavailableError(f"no Application Default Credentials ({kind})", temporary=False)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.hosting import announcement, serve
+from simulator.hosting import serve
 from simulator.settings import SimulatorSettings
 
 
@@ -27,8 +27,11 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
         "--time-scale", type=float, default=plain.time_scale, help="how many times faster than the vendors"
     )
     given = parser.parse_args(arguments)
-    if given.time_scale <= 0:
+    if not 0 < given.time_scale < float("inf"):
         parser.error("--time-scale must be greater than 0")
+    for port in (given.port, given.tls_port):
+        if port is not None and not 0 <= port <= 65535:
+            parser.error(f"{port} is not a port")
     return SimulatorSettings(
         host=given.host,
         port=given.port,
@@ -42,9 +45,8 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop."""
     settings = parsed(arguments)
-    print(announcement(settings), flush=True)
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, lambda text: print(text, flush=True)))
     except OSError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
+import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import trustme
@@ -44,29 +45,17 @@ def certificate(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def plain_server(app: ASGIApp, settings: SimulatorSettings) -> Server:
-    """All four vendors, on the plain port."""
+def listening(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 for any free one. OSError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-    )
-
-
-def tls_server(app: ASGIApp, settings: SimulatorSettings) -> Server:
-    """fal at the root, on the TLS port."""
-    context = certificate(settings.ca_file)
-    return Server(
-        uvicorn.Config(
-            FalAtRoot(app),
-            host=settings.host,
-            port=DEFAULT_TLS_PORT if settings.tls_port is None else settings.tls_port,
-            ssl_context_factory=lambda _config, _default: context,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
@@ -75,13 +64,25 @@ def tls_server(app: ASGIApp, settings: SimulatorSettings) -> Server:
     )
 
 
-async def serve(settings: SimulatorSettings) -> None:
-    """Serve until SIGINT or SIGTERM. OSError when a port cannot be had."""
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+async def serve(settings: SimulatorSettings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; says what is served where once the ports are open.
+
+    OSError when a port cannot be had.
+    """
     app = create_app(settings)
-    servers = [plain_server(app, settings)]
+    listeners = [listening(settings.host, settings.port)]
+    servers = [_server(app)]
+    settings = replace(settings, port=listeners[0].getsockname()[1])
     if settings.tls_port is not None or settings.ca_file is not None:
-        servers.append(tls_server(app, settings))
+        try:
+            port = DEFAULT_TLS_PORT if settings.tls_port is None else settings.tls_port
+            listeners.append(listening(settings.host, port))
+            servers.append(_server(FalAtRoot(app), certificate(settings.ca_file)))
+        except OSError:
+            for listener in listeners:
+                listener.close()
+            raise
+        settings = replace(settings, tls_port=listeners[1].getsockname()[1])
 
     def stop() -> None:
         for server in servers:
@@ -90,33 +91,28 @@ async def serve(settings: SimulatorSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    running = [asyncio.create_task(server.serve()) for server in servers]
-    try:
-        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        stop()
-        await asyncio.gather(*running)
-        for task in done:
-            task.result()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    announce(announcement(settings))
+    await asyncio.gather(
+        *(server.serve(sockets=[listener]) for server, listener in zip(servers, listeners, strict=True))
+    )
 
 
 def announcement(settings: SimulatorSettings) -> str:
     """What is served where, in a few lines for a person."""
     origin = f"http://{settings.host}:{settings.port}"
     lines = [
-        (f"Simulated vendors: no real model answers here, and nothing is paid. Time runs {settings.time_scale:g} times"
-        f" as fast as at the vendors (time scale {settings.time_scale:g}); seed {settings.seed}."),
+        "Simulated vendors: no real model answers here, and nothing is paid.",
+        f"Time scale {settings.time_scale:g}: so many times faster than at the vendors. Seed {settings.seed}.",
         f"  Gemini API  {origin}/gemini",
         f"  Vertex AI   {origin}/vertex   (token_uri {origin}/vertex/token)",
         f"  fal         {origin}/fal      (direct calls {origin}/fal-run)",
         f"  Replicate   {origin}/replicate",
         f"  control     {origin}/_control/faults, settings, books, requests, reset",
     ]
-    if settings.tls_port is not None or settings.ca_file is not None:
-        host = f"localhost:{settings.tls_port or DEFAULT_TLS_PORT}"
-        lines.append(f"  fal, TLS    https://{host}   (FAL_QUEUE_RUN_HOST={host} FAL_RUN_HOST={host}/fal-run)")
+    if settings.tls_port is not None:
+        host = f"localhost:{settings.tls_port}"
+        hosts = f"FAL_QUEUE_RUN_HOST={host} FAL_RUN_HOST={host}/fal-run"
+        lines.append(f"  fal, TLS    https://{host}   ({hosts})")
         if settings.ca_file is not None:
             lines.append(f"              SSL_CERT_FILE={settings.ca_file}")
     return "\n".join(lines)

@@ -55,10 +55,10 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     found = {name.lower(): value for name, value in headers}
     scheme, _, credential = found.get(b"authorization", b"").strip().partition(b" ")
     if scheme.lower() == b"bearer" and credential.strip():
-        return credential.strip().decode("latin-1")
+        return credential.strip().decode("utf-8", "surrogateescape")
     for name in (b"api-key", b"x-api-key"):
         if value := found.get(name, b"").strip():
-            return value.decode("latin-1")
+            return value.decode("utf-8", "surrogateescape")
     return None
 
 
@@ -66,13 +66,15 @@ def from_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether Host and Origin name this machine. Asked only without keys, when any web page the operator visits could
     otherwise spend through the browser (also by rebinding a name to 127.0.0.1)."""
     found = {name.lower(): value.decode("latin-1") for name, value in headers}
-    host = urlsplit("//" + found.get(b"host", "localhost")).hostname or ""
-    origin = found.get(b"origin")
-    return is_loopback(host) and (origin is None or is_loopback(_origin_host(origin)))
+    host, origin = found.get(b"host", "localhost"), found.get(b"origin")
+    return is_loopback(_host("//" + host)) and (origin is None or is_loopback(_host(origin)))
 
 
-def _origin_host(origin: str) -> str:
+def _host(url: str) -> str:
+    """The host of ``scheme://host:port`` or ``//host:port``; empty for anything else."""
     try:
-        return urlsplit(origin).hostname or ""
+        parts = urlsplit(url)
+        plain = f"{parts.scheme}{':' if parts.scheme else ''}//{parts.netloc}" == url and "@" not in parts.netloc
+        return parts.hostname or "" if plain else ""
     except ValueError:
         return ""

@@ -21,6 +21,13 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
+class CutShortError(Exception):
+    """An answer that was begun cannot be finished. Stands in for the bug, whose text the server would log."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer was cut short by a bug; see the log line before this one")
+
+
 class Edge:
     """ASGI middleware around the whole application."""
 
@@ -37,10 +44,11 @@ class Edge:
             return
         drawn = f"req_{uuid.uuid4().hex}"
         token = request_id.set(drawn)
-        started = False
+        started = finished = False
 
         async def send_marked(message: Message) -> None:
-            nonlocal started
+            nonlocal started, finished
+            finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 started = True
                 present = {name.lower() for name, _ in message["headers"]}
@@ -55,12 +63,13 @@ class Edge:
                     await send_error(refusal, scope, receive, send_marked)
                 else:
                     await self._app(scope, receive, send_marked)
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - the last place where one can be caught
             # Only the kind and place of a bug are logged: its text may hold the caller's prompt.
             _log.error("bug", request_id=drawn, error=type(bug).__name__, place=_place(bug))
-            if started:
-                raise
-            await send_error(internal_error(), scope, receive, send_marked)
+            if started and not finished:
+                raise CutShortError from None  # the server closes the connection, so that the client sees a cut
+            if not started:
+                await send_error(internal_error(), scope, receive, send_marked)
         finally:
             request_id.reset(token)
 

@@ -11,7 +11,7 @@ from simulator.books import Account
 from simulator.fal.schema import Order
 from simulator.world import Turn
 
-KEPT = 5000
+KEPT = 2000
 """Jobs that can be asked for; the oldest finished go first."""
 
 

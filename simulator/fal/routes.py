@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -221,6 +222,7 @@ class FalRoutes:
             return JSONResponse(failure.body, failure.status, headers | failure.headers)
         if job.output is None:
             job.output = await output(job, job.order, self._world.media, origin(request))
+            job.order = replace(job.order, references=())  # they are heavy, and the pictures' recipes have them
         plain = JSONResponse(job.output, headers=headers | {"x-fal-billable-units": billable_units(job)})
         return travelling(job.turn.strike, plain) if job.order.sync else plain
 

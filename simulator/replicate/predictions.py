@@ -84,10 +84,12 @@ class Predictions:
         self._on_made = on_made
         self._on_cancelled = on_cancelled
         self._all: OrderedDict[str, Prediction] = OrderedDict()
+        self._open: dict[str, Prediction] = {}
 
     def add(self, prediction: Prediction) -> None:
         """Begin it."""
         self._all[prediction.id] = prediction
+        self._open[prediction.id] = prediction
         for old in list(self._all.values())[: max(len(self._all) - KEPT, 0)]:
             if old.ended is not None:
                 del self._all[old.id]
@@ -102,17 +104,17 @@ class Predictions:
 
     def running(self) -> int:
         """How many have not ended."""
-        return sum(prediction.ended is None for prediction in self._all.values())
+        return len(self._open)
 
     def clear(self) -> None:
         """Forget all."""
         self._all.clear()
+        self._open.clear()
 
     def advance(self, now: float) -> None:
         """Let happen what was due until now."""
-        for prediction in self._all.values():
-            if prediction.ended is None:
-                self._step(prediction, now)
+        for prediction in list(self._open.values()):
+            self._step(prediction, now)
 
     def cancel(self, prediction: Prediction, now: float) -> None:
         """End it now, unless it has ended."""
@@ -137,6 +139,7 @@ class Predictions:
     def _end(self, prediction: Prediction, status: Status, when: float) -> None:
         prediction.status = status
         prediction.ended = when
+        del self._open[prediction.id]
         if status is Status.CANCELED and not prediction.made:
             self._on_cancelled(prediction)
 

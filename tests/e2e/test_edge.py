@@ -148,7 +148,7 @@ def test_without_keys_only_programs_of_this_machine_are_served(start: StartGatew
 
 
 def test_without_keys_no_other_bind_is_accepted(vendors: Vendors) -> None:
-    settings = Settings(_env_file=None, gateway_host="0.0.0.0", fal_key="k")  # type: ignore[arg-type]
+    settings = Settings(_env_file=None, gateway_host="0.0.0.0", fal_key="k")
     with pytest.raises(StartError, match="GATEWAY_API_KEYS is not set"):
         create_app(settings)
 
@@ -160,7 +160,7 @@ def test_with_no_offer_the_start_says_what_to_set() -> None:
 
 def test_an_unknown_default_model_stops_the_start() -> None:
     with pytest.raises(StartError, match="GATEWAY_DEFAULT_MODEL=nonsense"):
-        create_app(Settings(_env_file=None, gateway_default_model="nonsense", fal_key="k"))  # type: ignore[arg-type]
+        create_app(Settings(_env_file=None, gateway_default_model="nonsense", fal_key="k"))
 
 
 def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Vendors) -> None:

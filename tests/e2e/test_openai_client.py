@@ -29,7 +29,8 @@ def client(start: StartGateway) -> Iterator[openai.OpenAI]:
 def generate(client: openai.OpenAI, **fields: Any) -> dict[str, Any]:
     extra = {key: fields.pop(key) for key in tuple(fields) if key in {"aspect_ratio", "resolution", "timeout"}}
     answer = client.images.generate(prompt=fields.pop("prompt", "a red fox in the snow"), extra_body=extra, **fields)
-    return answer.model_dump()
+    dumped: dict[str, Any] = answer.model_dump()
+    return dumped
 
 
 def price(provider: str, resolution: str, model: str = NANO_BANANA_2) -> Decimal:

@@ -41,8 +41,10 @@ def test_no_key_and_no_prompt_appears_in_any_log_error_or_metric(
     for kind in Kind:
         vendors.recover()
         vendors.fail("*", kind.value)
-        for provider in ("gemini", "vertex", "fal", "replicate"):
-            said.append(ask(url, headers=caller, model=f"{provider}/{NANO_BANANA_2}", prompt=PROMPT, timeout=2))
+        said += [
+            ask(url, headers=caller, model=f"{provider}/{NANO_BANANA_2}", prompt=PROMPT, timeout=2)
+            for provider in ("gemini", "vertex", "fal", "replicate")
+        ]
     vendors.recover()
     said.append(ask(url, headers={"Authorization": "Bearer canary-wrong-key"}, prompt=PROMPT))
     said.append(ask(url, headers=caller, prompt=PROMPT, size="nonsense"))

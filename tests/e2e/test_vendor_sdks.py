@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import replicate
 from google import genai
 from google.genai import types
 from google.oauth2.credentials import Credentials
 from PIL import Image
+from replicate.client import Client
 
 from simulator.hosting import certificate
 from simulator.server import FalAtRoot, create_app
@@ -35,9 +35,9 @@ def base() -> Iterator[str]:
 
 
 @pytest.fixture
-def client(base: str) -> Iterator[replicate.Client]:
+def client(base: str) -> Iterator[Client]:
     """Replicate's client, closed afterwards: it has no public way to let its connections go."""
-    client = replicate.Client(api_token="test-token", base_url=f"{base}/replicate")
+    client = Client(api_token="test-token", base_url=f"{base}/replicate")
     yield client
     client._client.close()
 
@@ -99,10 +99,11 @@ def test_google_genai_generates_an_image_of_the_size_that_was_asked_for(base: st
 
 @pytest.mark.parametrize("mode", ["gemini", "vertex express", "vertex project"])
 def test_google_genai_edits_an_image(base: str, mode: str) -> None:
+    contents: list[Any] = [types.Part.from_bytes(data=picture(), mime_type="image/png"), "make it blue"]
     with google_client(mode, base) as client:
         answer = client.models.generate_content(
             model="gemini-3.1-flash-image-preview",
-            contents=[types.Part.from_bytes(data=picture(), mime_type="image/png"), "make it blue"],
+            contents=contents,
             config=types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"]),
         )
     image = google_image(answer)
@@ -128,7 +129,7 @@ def test_google_genai_lists_the_models(base: str) -> None:
     assert "models/gemini-nano-banana-2.1" in names
 
 
-def test_replicate_generates_an_image_of_the_size_that_was_asked_for(client: replicate.Client) -> None:
+def test_replicate_generates_an_image_of_the_size_that_was_asked_for(client: Client) -> None:
     prediction = client.models.predictions.create(
         "google/nano-banana-2", input={"prompt": "a red fox", "aspect_ratio": "21:9", "output_format": "png"}
     )
@@ -139,7 +140,7 @@ def test_replicate_generates_an_image_of_the_size_that_was_asked_for(client: rep
     assert image.format == "PNG"
 
 
-def test_replicate_run_edits_an_uploaded_image(client: replicate.Client) -> None:
+def test_replicate_run_edits_an_uploaded_image(client: Client) -> None:
     output = client.run(
         "google/nano-banana-pro",
         input={"prompt": "make it blue", "image_input": [io.BytesIO(picture((480, 640)))], "resolution": "1K"},
@@ -149,7 +150,7 @@ def test_replicate_run_edits_an_uploaded_image(client: replicate.Client) -> None
     assert image.format == "JPEG"
 
 
-def test_replicate_run_gives_a_list_for_flux(client: replicate.Client) -> None:
+def test_replicate_run_gives_a_list_for_flux(client: Client) -> None:
     output = client.run("black-forest-labs/flux-schnell", input={"prompt": "a red fox", "num_outputs": 2})
     images = [decoded(client._client.get(str(link)).content) for link in output]
     assert [(image.size, image.format) for image in images] == [((1024, 1024), "WEBP")] * 2

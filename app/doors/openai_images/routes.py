@@ -19,7 +19,7 @@ from app.doors.openai_images.errors import (
     media_type_unsupported,
     model_not_found,
 )
-from app.doors.openai_images.schema import parse_generation
+from app.doors.openai_images.schema import GenerationBody, parse_generation
 from app.doors.openai_images.translate import Translated, translate
 from app.doors.reply import PartsResponse, error_response
 from app.gateway import Made, NotMadeError
@@ -31,6 +31,8 @@ MAX_JSON_BYTES = 32 * 1024 * 1024
 so that they get a sentence about it rather than a 413."""
 BODY_SECONDS = 60.0
 """Longest a caller may take to send a body."""
+_THREAD_BYTES = 256 * 1024
+"""Bodies above this are parsed in a worker thread."""
 PREFIXES = ("/v1", "", "/openai/v1")
 """People configure clients with and without ``/v1``; Azure-minded ones with ``/openai/v1``."""
 
@@ -46,20 +48,20 @@ async def generations(request: Request) -> Response:
     outcome = "abandoned"
     try:
         body = await _json_body(request)
-        parsed = parse_generation(body, max_timeout_s=own.catalog.policy.max_timeout_s)
+        parsed = await _parsed(body, own.catalog.policy.max_timeout_s)
         found = _find(own, parsed.model)
         model_name = found.model.name
         translated = translate(parsed, found)
-        made = await _unless_hung_up(request, _make(own, translated, found))
+        try:
+            made = await _unless_hung_up(request, _make(own, translated, found))
+        except NotMadeError as failed:
+            raise _not_made(failed, translated) from failed
         if made is None:
             return Response(status_code=499)
         response = await _success(made, translated)
     except ApiError as error:
         outcome = error.code or str(error.status)
         return error_response(error)
-    except NotMadeError as failed:
-        outcome = failed.verdict.code or str(failed.verdict.status)
-        return error_response(_not_made(failed))
     else:
         outcome = "ok"
         return response
@@ -139,6 +141,12 @@ async def _json_body(request: Request) -> bytes:
     return bytes(body)
 
 
+async def _parsed(body: bytes, max_timeout_s: float) -> GenerationBody:
+    if len(body) <= _THREAD_BYTES:
+        return parse_generation(body, max_timeout_s=max_timeout_s)
+    return await asyncio.to_thread(parse_generation, body, max_timeout_s=max_timeout_s)
+
+
 def _find(own: Services, name: str | None) -> FoundModel:
     try:
         return own.catalog.find(name, default_model=own.default_model)
@@ -188,7 +196,7 @@ async def _success(made: Made, translated: Translated) -> Response:
     return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
 
 
-def _not_made(failed: NotMadeError) -> ApiError:
+def _not_made(failed: NotMadeError, translated: Translated) -> ApiError:
     verdict, plan = failed.verdict, failed.plan
     headers = dict(headers_of(failed.attempts, simulated=failed.simulated, model=plan.model))
     if verdict.retry_after is not None:
@@ -202,7 +210,13 @@ def _not_made(failed: NotMadeError) -> ApiError:
         param=verdict.param,
         code=verdict.code,
         headers=headers,
-        metadata=metadata_of(failed.attempts, resolution=plan.resolution, model=plan.model, operation=plan.operation),
+        metadata=metadata_of(
+            failed.attempts,
+            resolution=plan.resolution,
+            warnings=translated.warnings,
+            model=plan.model,
+            operation=plan.operation,
+        ),
     )
 
 

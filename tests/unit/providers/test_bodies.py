@@ -1,0 +1,62 @@
+"""A request body is as long as it says, and is never one large piece."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from providers.blobs import Base64Blob, MemoryBlob
+from providers.bodies import body_length, request_body
+from providers.spec.blob import BlobDamagedError
+from providers.spec.conversation import AsBase64, BodyPart, Raw
+
+BIG = bytes(range(256)) * 4096
+
+
+async def collected(parts: tuple[BodyPart, ...]) -> list[bytes]:
+    body = request_body(parts)
+    if isinstance(body, AsyncIterator):
+        return [piece async for piece in body]
+    return [] if body is None else [body]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        (b"{}",),
+        (b"", AsBase64(MemoryBlob(b"")), b""),
+        *((b'"', AsBase64(MemoryBlob(BIG[:size]), "data:image/png;base64,"), b'"') for size in range(1, 8)),
+        (b'{"a":"', AsBase64(MemoryBlob(BIG), "é"), b'"}', Raw(MemoryBlob(BIG))),
+        (AsBase64(Base64Blob(b"YQ==")), AsBase64(Base64Blob(b"YWI=")), AsBase64(Base64Blob(b"YWJj"))),
+        (BIG,),
+    ],
+    ids=len,
+)
+async def test_the_length_is_known_beforehand_and_exact(parts: tuple[BodyPart, ...]) -> None:
+    pieces = await collected(parts)
+    assert sum(map(len, pieces)) == body_length(parts)
+    assert all(len(piece) <= 256 * 1024 for piece in pieces)
+
+
+async def test_the_pieces_are_the_parts_in_order() -> None:
+    parts = (b"<", AsBase64(MemoryBlob(b"abc"), "p,"), b"|", Raw(MemoryBlob(b"abc")), b">")
+    assert b"".join(await collected(parts)) == b"<p,YWJj|abc>"
+
+
+async def test_a_small_body_of_bytes_is_not_streamed() -> None:
+    assert request_body((b"{}",)) == b"{}"
+
+
+class Liar(MemoryBlob):
+    @property
+    def length(self) -> int:
+        return 5
+
+
+@pytest.mark.parametrize("blob", [Liar(b"1234"), Liar(b"123456"), Base64Blob(b"YWJjZ")])
+async def test_a_blob_that_is_not_as_long_as_it_says_is_damaged(blob: MemoryBlob) -> None:
+    for part in (Raw(blob), AsBase64(blob)):
+        with pytest.raises(BlobDamagedError):
+            await collected((b"{", part, b"}"))

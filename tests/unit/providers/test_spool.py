@@ -1,0 +1,98 @@
+"""A body collects in memory or in a file; a full or missing disk is our fault, and nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError, Spool, SpoolFailedError
+
+CHUNK = bytes(range(256)) * 1024
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """A disk that is full, as far as this process can tell."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [0, 1, SPOOL_THRESHOLD])
+def test_a_small_body_stays_in_memory(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path / "not needed", limit=SPOOL_THRESHOLD)
+    spool.write(b"x" * size)
+    assert spool.finish() == b"x" * size
+
+
+def test_a_large_body_goes_through_a_file_without_a_name(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD)
+    before = open_files()
+    for _ in range(9):
+        spool.write(CHUNK)
+    assert list(tmp_path.iterdir()) == []
+    body = spool.finish()
+    assert isinstance(body, mmap.mmap)
+    assert bytes(body) == CHUNK * 9
+    del body
+    gc.collect()
+    assert open_files() == before
+
+
+def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(tmp_path: Path) -> None:
+    for limit in (100, 2 * SPOOL_THRESHOLD):
+        spool = Spool(tmp_path, limit=limit)
+        spool.write(b"x" * limit)
+        assert len(spool.finish()) == limit
+        spool = Spool(tmp_path, limit=limit)
+        spool.write(b"x" * limit)
+        before = open_files()
+        with pytest.raises(BodyTooLargeError):
+            spool.write(b"x")
+        assert open_files() <= before
+
+
+@pytest.mark.parametrize("directory", ["missing", "a file"])
+def test_a_directory_that_takes_no_file_is_told_as_our_own_failure(tmp_path: Path, directory: str) -> None:
+    (tmp_path / "a file").write_bytes(b"")
+    spool = Spool(tmp_path / directory, limit=10 * SPOOL_THRESHOLD)
+    before = open_files()
+    with pytest.raises(SpoolFailedError):
+        spool.write(b"x" * (SPOOL_THRESHOLD + 1))
+    assert open_files() == before
+
+
+def test_a_disk_that_fills_up_is_told_and_the_file_is_gone(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit=100 * SPOOL_THRESHOLD)
+    before = open_files()
+    with no_file_larger_than(2 * SPOOL_THRESHOLD):
+        spool.write(CHUNK * 6)
+        assert open_files() > before
+        with pytest.raises(SpoolFailedError):
+            spool.write(CHUNK * 4)
+    assert open_files() == before
+
+
+def test_closing_twice_or_early_is_harmless(tmp_path: Path) -> None:
+    before = open_files()
+    spool = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD)
+    spool.write(CHUNK * 5)
+    spool.close()
+    spool.close()
+    assert open_files() == before

@@ -1,0 +1,175 @@
+"""The trust rule: where a credential may go, where a reply may lead, and which addresses are public."""
+
+from __future__ import annotations
+
+import pytest
+
+from providers.spec.adapter import Endpoint
+from providers.spec.conversation import HttpCall, Trust, Unanswered
+from providers.transport import is_public, resolve
+
+ENDPOINT = Endpoint("fal", "https://queue.vendor.test", frozenset({"media.test", ".media.test", "other.test"}))
+PREFIXED = Endpoint("fal", "http://127.0.0.1:9090/fal")
+
+
+def resolved(url: str, trust: Trust = Trust.RESPONSE, endpoint: Endpoint = ENDPOINT) -> tuple[str, bool]:
+    found, own = resolve(HttpCall("GET", url, trust), endpoint)
+    return str(found), own
+
+
+def refused(url: str, trust: Trust = Trust.RESPONSE, endpoint: Endpoint = ENDPOINT) -> Unanswered:
+    with pytest.raises(Unanswered) as raised:
+        resolve(HttpCall("GET", url, trust), endpoint)
+    assert raised.value.sent is False
+    assert "://" not in raised.value.reason
+    return raised.value
+
+
+def test_a_relative_url_keeps_the_prefix_of_the_base() -> None:
+    path = "/v1/models/a%2Fb:predict?x=1"
+    assert resolved(path, Trust.CONFIGURED, PREFIXED) == (f"http://127.0.0.1:9090/fal{path}", True)
+
+
+@pytest.mark.parametrize("trust", Trust)
+@pytest.mark.parametrize(
+    "url", ["https://queue.vendor.test/r/1", "HTTPS://Queue.Vendor.Test/r/1", "https://queue.vendor.test:443/r/1"]
+)
+def test_an_absolute_url_on_the_configured_origin_gets_the_credential(url: str, trust: Trust) -> None:
+    assert resolved(url, trust)[1] is True
+
+
+def test_loopback_over_http_is_admitted_by_being_the_configured_origin_alone() -> None:
+    assert resolved("http://127.0.0.1:9090/media/1.png", endpoint=PREFIXED)[1] is True
+    refused("http://127.0.0.1:9091/media/1.png", endpoint=PREFIXED)
+    refused("http://localhost:9090/media/1.png", endpoint=PREFIXED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://queue.vendor.test/r",
+        "https://queue.vendor.test:8443/r",
+        "https://queue.vendor.test./r",
+        "https://media.test/r",
+        "https://user@queue.vendor.test/r",
+        "https://user:pw@queue.vendor.test/r",
+        "https://:pw@queue.vendor.test/r",
+        "https://queue.vendor.test@evil.test/r",
+        "https://queue.vendor.test.evil.test/r",
+        "queue.vendor.test/r",
+        "ftp://queue.vendor.test/r",
+        "",
+    ],
+)
+def test_a_configured_url_elsewhere_is_refused(url: str) -> None:
+    refused(url, Trust.CONFIGURED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://media.test/a.png",
+        "https://MEDIA.test/a.png",
+        "https://media.test./a.png",
+        "https://media.test:443/a.png",
+        "https://v3b.media.test/a.png",
+        "https://a.b.media.test/a.png",
+        "https://other.test/a.png",
+    ],
+)
+def test_a_listed_media_host_is_fetched_without_the_credential(url: str) -> None:
+    assert resolved(url)[1] is False
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://media.test/a.png",
+        "https://media.test:8443/a.png",
+        "https://evilmedia.test/a.png",
+        "https://media.test.evil.test/a.png",
+        "https://sub.other.test/a.png",
+        "https://user@media.test/a.png",
+        "https://user:pw@media.test/a.png",
+        "https://:pw@media.test/a.png",
+        "https://media.test\\@evil.test/a.png",
+        "https://evil.test/?https://media.test/",
+        "https://evil.test#.media.test",
+        "https://127.0.0.1/a.png",
+        "https://[::1]/a.png",
+        "https:///a.png",
+        "https://media.test:99999/a.png",
+        "file:///etc/passwd",
+        "data:image/png;base64,AAAA",
+        "/relative.png",
+        "//media.test/a.png",
+        "not a url",
+        "https://xn--/",
+    ],
+)
+def test_a_url_out_of_a_reply_that_leads_elsewhere_is_refused(url: str) -> None:
+    refused(url)
+
+
+def test_an_address_is_refused_even_where_it_is_listed() -> None:
+    listing = Endpoint("fal", "https://queue.vendor.test", frozenset({"10.0.0.1", "::1"}))
+    refused("https://10.0.0.1/a.png", endpoint=listing)
+    refused("https://[::1]/a.png", endpoint=listing)
+
+
+def test_a_signed_url_is_fetched_as_it_was_spelt() -> None:
+    url = "https://media.test/a%2Fb%7e.png?sig=a%2Fb%3D%7E+c&e=1"
+    assert resolved(url) == (url, False)
+    assert resolved("https://media.test/a b.png?q=é")[0] == "https://media.test/a%20b.png?q=%C3%A9"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "100.127.255.255",
+        "0.0.0.0",
+        "198.18.0.1",
+        "192.0.2.1",
+        "224.0.0.1",
+        "239.1.1.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "::127.0.0.1",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::1",
+        "64:ff9b::127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::8.8.8.8",
+        "2001::1",
+        "2001:db8::1",
+        "fc00::1",
+        "fd12:3456::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "ff02::1",
+        "ff0e::1",
+        "not an address",
+        "",
+    ],
+)
+def test_an_address_that_is_not_on_the_public_internet_is_known(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"],
+)
+def test_a_public_address_is_known(address: str) -> None:
+    assert is_public(address)

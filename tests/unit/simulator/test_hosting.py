@@ -1,0 +1,65 @@
+"""The program: started from the command line, told to stop, refused a port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from simulator.__main__ import parsed
+
+ROOT = Path(__file__).parents[3]
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "simulator", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_what_is_served_where_and_stops_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    authority = tmp_path / "ca.pem"
+    with started("--port", "0", "--tls-port", "0", "--ca-file", str(authority), "--time-scale", "25") as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(9)]
+        told = "".join(lines)
+        assert "Time scale 25" in told
+        base = lines[2].split()[-1].removesuffix("/gemini")
+        answer = httpx.get(f"{base}/gemini/v1/models", headers={"x-goog-api-key": "test-key"})
+        assert answer.status_code == 200
+        assert "BEGIN CERTIFICATE" in authority.read_text()
+        program.send_signal(number)
+        _, complaints = program.communicate(timeout=10)
+    assert (program.returncode, complaints) == (0, "")
+
+
+def test_a_port_that_is_taken_is_one_sentence_not_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, started("--port", str(taken.getsockname()[1])) as program:
+        _, complaints = program.communicate(timeout=10)
+    assert program.returncode == 1
+    assert complaints.startswith("simulator: ")
+    assert complaints.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", [["--time-scale", "0"], ["--port", "80000"], ["--nonsense"]])
+def test_a_wrong_command_line_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(wrong)
+    assert "error" in capsys.readouterr().err
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = parsed([])
+    assert (settings.host, settings.port, settings.tls_port, settings.time_scale) == ("127.0.0.1", 9090, None, 10.0)
