@@ -138,9 +138,10 @@ class Talk:
         if isinstance(step, HttpCall):
             return await self._answered(step, left)
         if isinstance(step, Pause):
+            seconds = max(step.seconds, 0.0)
             # Written so that a pause which is no number ends at the limit too.
-            await asyncio.sleep(max(step.seconds, 0.0) if step.seconds < left else max(left, 0.0))
-            if not step.seconds < left:
+            await asyncio.sleep(seconds if seconds < left else max(left, 0.0))
+            if not seconds < left:
                 raise TimeUpError
         elif isinstance(step, Interim):
             await self._hand_out(step, left)

@@ -6,19 +6,15 @@ from collections.abc import Generator
 from itertools import chain, repeat
 
 from providers.fal import errors, wire
+from providers.fal.errors import VENDOR
 from providers.fal.inputs import SCHEMAS, input_for
+from providers.job_dialect.asking import ask, hand_in, ok
+from providers.job_dialect.downloads import downloaded
+from providers.job_dialect.failures import silent, unusable
+from providers.job_dialect.reading import UnreadableError
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.blob import Blob
-from providers.spec.conversation import (
-    Abandoned,
-    Conversation,
-    HttpCall,
-    Pause,
-    Reply,
-    Step,
-    Trust,
-    Unanswered,
-)
+from providers.spec.conversation import Abandoned, Conversation, HttpCall, Pause, Reply, Step, Unanswered
 from providers.spec.errors import ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult
@@ -37,9 +33,6 @@ TOLERATED_FAILURES = 4
 """Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
 few seconds is sat out."""
 
-DOWNLOAD_PAUSES_S = (0.5, 1.5)
-"""Seconds before the second and the third try to download a picture that is paid for."""
-
 
 class FalAdapter:
     """Speaks fal's queue protocol."""
@@ -56,22 +49,18 @@ class FalAdapter:
         job = yield from _submitted(request, model, wire.submit_call(document, model, request.operation))
         error_type = yield from _until_completed(job, request.prompt)
         pictures = yield from _result(job, error_type, request.prompt)
-        images = yield from _downloaded(pictures, request.prompt)
+        images = yield from downloaded(pictures, request.prompt, VENDOR)
         return ImageResult(images, warnings=warnings)
 
 
 def _submitted(request: ImageRequest, model: ProviderModel, call: HttpCall) -> Generator[Step, Reply | None, wire.Job]:
-    try:
-        reply = yield from _ask(call)
-    except Unanswered as unanswered:
-        spend = Spend.POSSIBLE if unanswered.sent else Spend.NONE
-        raise errors.silent(unanswered, spend=spend) from unanswered
-    if not _ok(reply):
+    reply = yield from hand_in(call, VENDOR)
+    if not ok(reply):
         raise errors.submit_failed(reply, request.prompt)
     try:
         return wire.read_job(reply, model, request.operation)
-    except wire.UnreadableError as unreadable:
-        raise errors.unusable(reply, request.prompt, spend=Spend.POSSIBLE) from unreadable
+    except UnreadableError as unreadable:
+        raise unusable(reply, request.prompt, VENDOR, spend=Spend.POSSIBLE) from unreadable
 
 
 def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, str]:
@@ -102,23 +91,23 @@ def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None
 def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Status | ProviderError]:
     """Ask once. What went wrong is returned, not raised: the next question may go well."""
     try:
-        reply = yield from _ask(job.status)
-        return wire.read_status(reply) if _ok(reply) else errors.ask_failed(reply, prompt)
+        reply = yield from ask(job.status)
+        return wire.read_status(reply) if ok(reply) else errors.ask_failed(reply, prompt)
     except Unanswered as unanswered:
-        return errors.silent(unanswered, spend=Spend.POSSIBLE)
-    except wire.UnreadableError:
-        return errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+        return silent(unanswered, VENDOR, spend=Spend.POSSIBLE)
+    except UnreadableError:
+        return unusable(reply, prompt, VENDOR, spend=Spend.POSSIBLE)
 
 
 def _cancelled(job: wire.Job, state: wire.State) -> Generator[Step, Reply | None, Spend]:
     """Ask fal to stop the job; what it may bill. A queued job is removed, a running one only told to stop."""
     try:
-        reply = yield from _ask(job.cancel)
+        reply = yield from ask(job.cancel)
     except Unanswered:
         return Spend.POSSIBLE
     if wire.cancel_came_too_late(reply):
         return Spend.CHARGED
-    return Spend.NONE if _ok(reply) and state is wire.State.IN_QUEUE else Spend.POSSIBLE
+    return Spend.NONE if ok(reply) and state is wire.State.IN_QUEUE else Spend.POSSIBLE
 
 
 def _result(job: wire.Job, error_type: str, prompt: str) -> Generator[Step, Reply | None, tuple[Blob | str, ...]]:
@@ -127,11 +116,11 @@ def _result(job: wire.Job, error_type: str, prompt: str) -> Generator[Step, Repl
         if pause:
             yield Pause(pause)
         try:
-            reply = yield from _ask(job.result)
+            reply = yield from ask(job.result)
         except Unanswered as unanswered:
-            failure = errors.silent(unanswered, spend=Spend.POSSIBLE)
+            failure = silent(unanswered, VENDOR, spend=Spend.POSSIBLE)
             continue
-        if _ok(reply):
+        if ok(reply):
             return _pictures(reply, prompt)
         if errors.is_jobs_own_answer(reply):
             raise errors.job_failed(reply, prompt)
@@ -142,48 +131,8 @@ def _result(job: wire.Job, error_type: str, prompt: str) -> Generator[Step, Repl
 def _pictures(reply: Reply, prompt: str) -> tuple[Blob | str, ...]:
     try:
         output = wire.read_output(reply)
-    except wire.UnreadableError as unreadable:
-        raise errors.unusable(reply, prompt, spend=errors.billed(reply, otherwise=Spend.POSSIBLE)) from unreadable
+    except UnreadableError as unreadable:
+        raise unusable(reply, prompt, VENDOR, spend=errors.billed(reply, otherwise=Spend.POSSIBLE)) from unreadable
     if not output.pictures:
         raise errors.flagged(reply)
     return output.pictures
-
-
-def _downloaded(pictures: tuple[Blob | str, ...], prompt: str) -> Generator[Step, Reply | None, tuple[Blob, ...]]:
-    images: tuple[Blob, ...] = ()
-    try:
-        for picture in pictures:
-            image = (yield from _download(picture, prompt)) if isinstance(picture, str) else picture
-            images = (*images, image)
-    except Abandoned as abandoned:
-        abandoned.spend = Spend.CHARGED
-        raise
-    return images
-
-
-def _download(url: str, prompt: str) -> Generator[Step, Reply | None, Blob]:
-    for pause in (0.0, *DOWNLOAD_PAUSES_S):
-        if pause:
-            yield Pause(pause)
-        try:
-            reply = yield from _ask(HttpCall("GET", url, Trust.RESPONSE, wants_image=True))
-        except Unanswered as unanswered:
-            detail = unanswered.reason
-            continue
-        if _ok(reply) and reply.blob is None:
-            raise errors.unusable(reply, prompt, spend=Spend.CHARGED)
-        if reply.blob is not None:
-            return reply.blob
-        detail = f"HTTP {reply.status}"
-    raise errors.media_lost(detail)
-
-
-def _ask(call: HttpCall) -> Generator[Step, Reply | None, Reply]:
-    reply = yield call
-    if reply is None:
-        raise TypeError("a call was answered with nothing")
-    return reply
-
-
-def _ok(reply: Reply) -> bool:
-    return 200 <= reply.status < 300

@@ -11,12 +11,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-from providers.spec.conversation import Reply, Unanswered
+from providers.job_dialect.failures import sentences
+from providers.job_dialect.reading import object_if_any
+from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.excerpt import safe_excerpt
 from providers.spec.waits import stated_wait
+
+VENDOR = "fal"
+"""The name callers know it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +113,13 @@ _TRANSIENT = frozenset({408, 499})
 _LOCKED = re.compile(r"exhausted balance|user is locked", re.IGNORECASE)
 """How a 403 for an empty account reads, according to many independent reports; fal does not document it."""
 
-_SENTENCES: Mapping[Fault, str] = MappingProxyType(
+_SENTENCES = sentences(
+    VENDOR,
     {
         Fault.INVALID_REQUEST: "fal cannot work with this input.",
-        Fault.UNSUPPORTED: "fal does not accept this request.",
-        Fault.CONTENT_REFUSED: "fal refused the request on content grounds.",
         Fault.CREDENTIALS: "fal did not accept the gateway's key.",
         Fault.OUT_OF_FUNDS: "The gateway's account at fal is locked or out of funds.",
-        Fault.MODEL_GONE: "fal no longer offers this model.",
-        Fault.RATE_LIMITED: "fal is limiting requests.",
-        Fault.OVERLOADED: "fal could not serve the request at the moment.",
-        Fault.BAD_REPLY: "fal answered without a usable image.",
-        Fault.UNREACHABLE: "fal could not be reached.",
-    }
+    },
 )
 
 
@@ -155,7 +153,7 @@ def is_jobs_own_answer(reply: Reply) -> bool:
         return False
     if reply.status < 500:
         return True
-    document = _document(reply)
+    document = object_if_any(reply)
     return "detail" in document or "error_type" in document
 
 
@@ -168,11 +166,6 @@ def infrastructure_failed(error_type: str) -> ProviderError | None:
     return ProviderError(meaning.fault, _SENTENCES[meaning.fault], spend=spend, detail=error_type)
 
 
-def unusable(reply: Reply, prompt: str, *, spend: Spend) -> ProviderError:
-    """A reply with a good status and no sense."""
-    return ProviderError(Fault.BAD_REPLY, _SENTENCES[Fault.BAD_REPLY], spend=spend, detail=safe_excerpt(reply, prompt))
-
-
 def flagged(reply: Reply) -> ProviderError:
     """Images that fal itself marked as not safe. What it sends in their place is usually a black picture."""
     return ProviderError(
@@ -180,18 +173,6 @@ def flagged(reply: Reply) -> ProviderError:
         _SENTENCES[Fault.CONTENT_REFUSED],
         spend=billed(reply, otherwise=Spend.POSSIBLE),
         detail="the result was flagged as not safe for work",
-    )
-
-
-def silent(unanswered: Unanswered, *, spend: Spend) -> ProviderError:
-    """No reply at all."""
-    return ProviderError(Fault.UNREACHABLE, _SENTENCES[Fault.UNREACHABLE], spend=spend, detail=unanswered.reason)
-
-
-def media_lost(detail: str) -> ProviderError:
-    """The job succeeded, so it is paid for, but its file cannot be had."""
-    return ProviderError(
-        Fault.UNREACHABLE, "fal made the image but it could not be downloaded.", spend=Spend.CHARGED, detail=detail
     )
 
 
@@ -222,7 +203,7 @@ def _error(reply: Reply, prompt: str, named: str | None, *, spend: Spend, accept
 
 
 def _meaning(reply: Reply, named: str | None) -> Meaning:
-    if reply.status == 403 and _LOCKED.search(str(_document(reply).get("detail"))[:500]):
+    if reply.status == 403 and _LOCKED.search(str(object_if_any(reply).get("detail"))[:500]):
         return Meaning(Fault.OUT_OF_FUNDS)
     if reply.status in STATUSES:
         return STATUSES[reply.status]
@@ -241,7 +222,7 @@ def _named(reply: Reply) -> str | None:
 
 
 def _names(reply: Reply) -> Iterator[str]:
-    document = _document(reply)
+    document = object_if_any(reply)
     details = document.get("detail")
     for item in details if isinstance(details, list) else ():
         name = item.get("type") if isinstance(item, dict) else None
@@ -250,11 +231,3 @@ def _names(reply: Reply) -> Iterator[str]:
     for name in (document.get("error_type"), document.get("type"), reply.headers.get("x-fal-error-type")):
         if isinstance(name, str):
             yield name
-
-
-def _document(reply: Reply) -> dict[str, Any]:
-    try:
-        document = reply.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -5,13 +5,11 @@ Fields and defaults: the model pages' API tabs, for example https://fal.ai/model
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from providers.spec.blob import Blob
-from providers.spec.conversation import AsBase64
+from providers.job_dialect.reading import data_url
 from providers.spec.errors import Fault, ProviderError
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from providers.spec.result import Warning
@@ -55,7 +53,6 @@ SCHEMAS = frozenset({*NANO_BANANA, FLUX})
 
 _EDIT_RATIO = "auto"
 _FLUX_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.JPEG})
-_IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,40}")
 
 
 def input_for(request: ImageRequest, schema: str) -> tuple[Document, tuple[Warning, ...]]:
@@ -132,12 +129,6 @@ def _flux(request: ImageRequest) -> Document:
     if isinstance(steps, int) and not isinstance(steps, bool):
         document["num_inference_steps"] = steps
     return document
-
-
-def data_url(image: Blob) -> AsBase64:
-    """An input image inline. fal would fetch a link as well, but the gateway has none to give."""
-    media_type = image.media_type if _IMAGE_TYPE.fullmatch(image.media_type) else "image/png"
-    return AsBase64(image, f"data:{media_type};base64,")
 
 
 def _ungranted(request: ImageRequest, *, system_prompt: bool) -> tuple[Warning, ...]:

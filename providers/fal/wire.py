@@ -6,19 +6,17 @@ followed and by which rule they are made.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from providers.fal.inputs import Document
+from providers.job_dialect.reading import UnreadableError, linked, object_if_any, object_in, path_segment, picture
 from providers.spec.adapter import ProviderModel
-from providers.spec.blob import Blob, BlobDamagedError
-from providers.spec.conversation import HttpCall, Reply, Trust, json_body
+from providers.spec.blob import Blob
+from providers.spec.conversation import HttpCall, Reply, json_body
 from providers.spec.request import Operation
 
 BASE_URL = "https://queue.fal.run"
@@ -82,10 +80,6 @@ class Output:
     pictures: tuple[Blob | str, ...] = field(repr=False)
 
 
-class UnreadableError(Exception):
-    """A reply with a good status that does not hold what it must."""
-
-
 def submit_call(document: Document, model: ProviderModel, operation: Operation) -> HttpCall:
     """Hand in the job. The input is the body itself, not wrapped."""
     return HttpCall(
@@ -103,30 +97,19 @@ def read_job(reply: Reply, model: ProviderModel, operation: Operation) -> Job:
 
     fal's own links are followed; a missing one is built by the rule of fal's client libraries.
     """
-    document = _object(reply)
-    request_id = document.get("request_id")
-    own = ""
-    if isinstance(request_id, str) and _is_plain(request_id):
-        own = f"{_app_path(_endpoint_id(model, operation))}/requests/{quote(request_id, safe='')}"
-
-    def call(method: str, link: str, suffix: str) -> HttpCall:
-        url = document.get(link)
-        if isinstance(url, str) and _is_link(url):
-            return HttpCall(method, url, Trust.RESPONSE)
-        if not own:
-            raise UnreadableError
-        return HttpCall(method, own + suffix)
-
+    document = object_in(reply)
+    request_id = path_segment(document.get("request_id"))
+    own = f"{_app_path(_endpoint_id(model, operation))}/requests/{request_id}" if request_id else ""
     return Job(
-        status=call("GET", "status_url", "/status"),
-        result=call("GET", "response_url", ""),
-        cancel=call("PUT", "cancel_url", "/cancel"),
+        status=linked("GET", document.get("status_url"), own, "/status"),
+        result=linked("GET", document.get("response_url"), own),
+        cancel=linked("PUT", document.get("cancel_url"), own, "/cancel"),
     )
 
 
 def read_status(reply: Reply) -> Status:
     """How the job is doing. Raises UnreadableError when the reply does not say."""
-    document = _object(reply)
+    document = object_in(reply)
     error_type = document.get("error_type")
     state = next((state for state in State if state == document.get("status")), None)
     if state is None:
@@ -140,48 +123,19 @@ def read_output(reply: Reply) -> Output:
     Only ``url`` is read of each picture: every other field may be null or missing. Some models answer ``image`` in
     place of ``images``; ``url`` is a data URL now and then.
     """
-    document = _object(reply)
+    document = object_in(reply)
     listed = document.get("images")
     items = listed if isinstance(listed, list) else [document.get("image")]
-    pictures = [_picture(item) for item in items]
-    if all(picture is None for picture in pictures):
+    found = [picture(item.get("url") if isinstance(item, dict) else item) for item in items]
+    if all(each is None for each in found):
         raise UnreadableError
-    flagged = [_flag(document, index) for index in range(len(pictures))]
-    return Output(
-        tuple(picture for picture, bad in zip(pictures, flagged, strict=True) if picture is not None and not bad)
-    )
+    flagged = [_flag(document, index) for index in range(len(found))]
+    return Output(tuple(each for each, bad in zip(found, flagged, strict=True) if each is not None and not bad))
 
 
 def cancel_came_too_late(reply: Reply) -> bool:
     """Whether fal says that the job had completed before it was asked to stop."""
-    try:
-        return reply.status == 400 and _object(reply).get("status") == "ALREADY_COMPLETED"
-    except UnreadableError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class InlineImage:
-    """An image that came as the text of a data URL. Decoded only when read; may turn out to be damaged."""
-
-    text: str = field(repr=False)
-    media_type: str
-
-    @property
-    def length(self) -> int:
-        """Bytes once decoded, computed from the text's length and padding."""
-        return max(0, len(self.text) * 3 // 4 - self.text[-2:].count("="))
-
-    def read(self) -> bytes:
-        """The decoded bytes. Raises BlobDamagedError when the text is not base64."""
-        try:
-            return base64.b64decode(self.text, validate=True)
-        except (ValueError, binascii.Error) as broken:
-            raise BlobDamagedError("the data URL is not base64") from broken
-
-    def base64(self) -> bytes:
-        """The bytes as base64. Raises BlobDamagedError likewise."""
-        return base64.b64encode(self.read())
+    return reply.status == 400 and object_if_any(reply).get("status") == "ALREADY_COMPLETED"
 
 
 def _endpoint_id(model: ProviderModel, operation: Operation) -> str:
@@ -203,34 +157,3 @@ def _flag(document: dict[str, Any], index: int) -> bool:
         if flags is True or (isinstance(flags, list) and index < len(flags) and flags[index] is True):
             return True
     return False
-
-
-def _picture(item: object) -> Blob | str | None:
-    value: Any = item.get("url") if isinstance(item, dict) else item
-    if value is None or isinstance(value, bool | int | float | list | dict):
-        return None
-    if not isinstance(value, str):
-        blob: Blob = value  # what is left beside JSON's own types: a long data URL was replaced by it
-        return blob
-    if value[:5].lower() == "data:":
-        head, comma, text = value.partition(",")
-        return InlineImage(text, head[5:].split(";")[0].lower()) if comma else None
-    return value if _is_link(value) else None
-
-
-def _is_link(url: str) -> bool:
-    return url.startswith(("https://", "http://")) and _is_plain(url)
-
-
-def _is_plain(text: str) -> bool:
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def _object(reply: Reply) -> dict[str, Any]:
-    try:
-        document = reply.json()
-    except ValueError as broken:
-        raise UnreadableError from broken
-    if not isinstance(document, dict):
-        raise UnreadableError
-    return document

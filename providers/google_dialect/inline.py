@@ -1,39 +1,10 @@
-"""Images inside a generateContent reply: base64 text, and blobs that carry the media type stated beside them."""
+"""Images cut out of a generateContent reply: blobs that carry the media type stated beside them."""
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from providers.spec.blob import Blob, BlobDamagedError
-
-
-@dataclass(frozen=True, slots=True)
-class InlineBlob:
-    """An image whose base64 text was short enough to stay in the reply; decoded only when somebody reads it."""
-
-    text: str = field(repr=False)
-    media_type: str = ""
-
-    @property
-    def length(self) -> int:
-        """Bytes once decoded, computed from the text's length and padding."""
-        padding = len(self.text) - len(self.text.rstrip("="))
-        return max(0, len(self.text) * 3 // 4 - padding)
-
-    def read(self) -> bytes:
-        """The decoded bytes. Raises BlobDamagedError when the text is not strict standard base64."""
-        try:
-            return base64.b64decode(self.text, validate=True)
-        except ValueError as broken:
-            raise BlobDamagedError("the base64 text is damaged") from broken
-
-    def base64(self) -> bytes:
-        """The text itself. Raises BlobDamagedError when it cannot be base64."""
-        try:
-            return self.text.encode("ascii")
-        except UnicodeEncodeError as broken:
-            raise BlobDamagedError("the base64 text is damaged") from broken
+from providers.spec.blob import Blob
 
 
 @dataclass(frozen=True, slots=True)

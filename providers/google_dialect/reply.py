@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.google_dialect.errors import REFUSALS, error_object, failure, stated_error
-from providers.google_dialect.inline import InlineBlob, Labelled
+from providers.google_dialect.inline import Labelled
 from providers.google_dialect.shapes import an_object, objects, text
-from providers.spec.blob import Blob
+from providers.spec.blob import Blob, InlineBlob
 from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
 from providers.spec.excerpt import safe_excerpt, safe_text

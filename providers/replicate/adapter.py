@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from itertools import chain, repeat
 
+from providers.job_dialect.asking import ask, hand_in, ok
+from providers.job_dialect.downloads import downloaded
+from providers.job_dialect.failures import silent, unusable
+from providers.job_dialect.reading import UnreadableError
 from providers.replicate import errors, wire
+from providers.replicate.errors import VENDOR
 from providers.replicate.inputs import SCHEMAS, input_for
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.blob import Blob
-from providers.spec.conversation import (
-    Abandoned,
-    Conversation,
-    HttpCall,
-    Pause,
-    Reply,
-    Step,
-    Trust,
-    Unanswered,
-)
+from providers.spec.conversation import Abandoned, Conversation, HttpCall, Pause, Reply, Step, Unanswered
 from providers.spec.errors import ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult
@@ -38,9 +34,6 @@ TOLERATED_FAILURES = 4
 """Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
 few seconds is sat out."""
 
-DOWNLOAD_PAUSES_S = (0.5, 1.5)
-"""Seconds before the second and the third try to download a picture that is paid for."""
-
 
 class ReplicateAdapter:
     """Speaks Replicate's prediction protocol for official models."""
@@ -56,18 +49,14 @@ class ReplicateAdapter:
         document, warnings = input_for(request, model.schema)
         created = yield from _created(wire.create_call(document, model), request.prompt)
         pictures = yield from _output(created, request)
-        images = yield from _downloaded(pictures, request.prompt)
+        images = yield from downloaded(pictures, request.prompt, VENDOR)
         return ImageResult(images, warnings=warnings)
 
 
 def _created(call: HttpCall, prompt: str) -> Generator[Step, Reply | None, Reply]:
     """The reply that shows the new prediction, perhaps finished already."""
-    try:
-        reply = yield from _ask(call)
-    except Unanswered as unanswered:
-        spend = Spend.POSSIBLE if unanswered.sent else Spend.NONE
-        raise errors.silent(unanswered, spend=spend) from unanswered
-    if not _ok(reply):
+    reply = yield from hand_in(call, VENDOR)
+    if not ok(reply):
         raise errors.create_failed(reply, prompt)
     return reply
 
@@ -76,8 +65,8 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
     """Ask until there is output; raises what the prediction ended with when there is none."""
     try:
         job, seen = wire.read_job(created), wire.read_prediction(created)
-    except wire.UnreadableError as unreadable:
-        raise errors.unusable(created, request.prompt, spend=Spend.POSSIBLE) from unreadable
+    except UnreadableError as unreadable:
+        raise unusable(created, request.prompt, VENDOR, spend=Spend.POSSIBLE) from unreadable
     if pictures := _outcome(seen, request):
         return pictures
     failures, wait = 0, 0.0
@@ -106,16 +95,16 @@ def _output(created: Reply, request: ImageRequest) -> Generator[Step, Reply | No
 def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Prediction | ProviderError]:
     """Ask once. What went wrong is returned, not raised: the next question may go well."""
     try:
-        reply = yield from _ask(job.poll)
+        reply = yield from ask(job.poll)
     except Unanswered as unanswered:
-        return errors.silent(unanswered, spend=Spend.POSSIBLE)
-    if not _ok(reply):
+        return silent(unanswered, VENDOR, spend=Spend.POSSIBLE)
+    if not ok(reply):
         return errors.ask_failed(reply, prompt)
     try:
         seen = wire.read_prediction(reply)
-    except wire.UnreadableError:
-        return errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
-    return seen if seen.state is not None else errors.unusable(reply, prompt, spend=Spend.POSSIBLE)
+    except UnreadableError:
+        return unusable(reply, prompt, VENDOR, spend=Spend.POSSIBLE)
+    return seen if seen.state is not None else unusable(reply, prompt, VENDOR, spend=Spend.POSSIBLE)
 
 
 def _outcome(seen: wire.Prediction, request: ImageRequest) -> tuple[Blob | str, ...]:
@@ -138,51 +127,11 @@ def _outcome(seen: wire.Prediction, request: ImageRequest) -> tuple[Blob | str, 
 def _cancelled(job: wire.Job, *, started: bool) -> Generator[Step, Reply | None, Spend]:
     """Ask Replicate to stop the prediction; what it may bill. One that had not started is free."""
     try:
-        reply = yield from _ask(job.cancel)
+        reply = yield from ask(job.cancel)
         last = wire.read_prediction(reply)
-    except (Unanswered, wire.UnreadableError):
+    except (Unanswered, UnreadableError):
         return Spend.POSSIBLE
     if last.state is wire.State.SUCCEEDED:
         return Spend.CHARGED
-    stopped = _ok(reply) and last.state in wire.ENDED_BADLY
+    stopped = ok(reply) and last.state in wire.ENDED_BADLY
     return Spend.NONE if stopped and not (started or last.started) else Spend.POSSIBLE
-
-
-def _downloaded(pictures: tuple[Blob | str, ...], prompt: str) -> Generator[Step, Reply | None, tuple[Blob, ...]]:
-    images: tuple[Blob, ...] = ()
-    try:
-        for picture in pictures:
-            image = (yield from _download(picture, prompt)) if isinstance(picture, str) else picture
-            images = (*images, image)
-    except Abandoned as abandoned:
-        abandoned.spend = Spend.CHARGED
-        raise
-    return images
-
-
-def _download(url: str, prompt: str) -> Generator[Step, Reply | None, Blob]:
-    for pause in (0.0, *DOWNLOAD_PAUSES_S):
-        if pause:
-            yield Pause(pause)
-        try:
-            reply = yield from _ask(HttpCall("GET", url, Trust.RESPONSE, wants_image=True))
-        except Unanswered as unanswered:
-            detail = unanswered.reason
-            continue
-        if _ok(reply) and reply.blob is None:
-            raise errors.unusable(reply, prompt, spend=Spend.CHARGED)
-        if reply.blob is not None:
-            return reply.blob
-        detail = f"HTTP {reply.status}"
-    raise errors.media_lost(detail)
-
-
-def _ask(call: HttpCall) -> Generator[Step, Reply | None, Reply]:
-    reply = yield call
-    if reply is None:
-        raise TypeError("a call was answered with nothing")
-    return reply
-
-
-def _ok(reply: Reply) -> bool:
-    return 200 <= reply.status < 300

@@ -10,13 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
+from providers.job_dialect.failures import sentences
+from providers.job_dialect.reading import object_if_any
 from providers.replicate.wire import Prediction, State
-from providers.spec.conversation import Reply, Unanswered
+from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.excerpt import safe_excerpt
 from providers.spec.waits import stated_wait
+
+VENDOR = "Replicate"
+"""The name callers know it by."""
 
 STATUSES: Mapping[int, Fault] = MappingProxyType(
     {
@@ -70,18 +74,12 @@ _RESETS = re.compile(r"resets in ~?(\d{1,6})\s*s\b")
 _LONGEST_WAIT_S = 86_400
 """Seconds. A longer wait in a body is no wait but a mistake."""
 
-_SENTENCES: Mapping[Fault, str] = MappingProxyType(
+_SENTENCES = sentences(
+    VENDOR,
     {
-        Fault.UNSUPPORTED: "Replicate does not accept this request.",
-        Fault.CONTENT_REFUSED: "Replicate refused the request on content grounds.",
         Fault.CREDENTIALS: "Replicate did not accept the gateway's token.",
         Fault.OUT_OF_FUNDS: "The gateway's account at Replicate is out of credit.",
-        Fault.MODEL_GONE: "Replicate no longer offers this model.",
-        Fault.RATE_LIMITED: "Replicate is limiting requests.",
-        Fault.OVERLOADED: "Replicate could not serve the request at the moment.",
-        Fault.BAD_REPLY: "Replicate answered without a usable image.",
-        Fault.UNREACHABLE: "Replicate could not be reached.",
-    }
+    },
 )
 
 
@@ -133,26 +131,6 @@ def substituted() -> ProviderError:
     )
 
 
-def unusable(reply: Reply, prompt: str, *, spend: Spend) -> ProviderError:
-    """A reply with a good status and no sense."""
-    return ProviderError(Fault.BAD_REPLY, _SENTENCES[Fault.BAD_REPLY], spend=spend, detail=safe_excerpt(reply, prompt))
-
-
-def silent(unanswered: Unanswered, *, spend: Spend) -> ProviderError:
-    """No reply at all."""
-    return ProviderError(Fault.UNREACHABLE, _SENTENCES[Fault.UNREACHABLE], spend=spend, detail=unanswered.reason)
-
-
-def media_lost(detail: str) -> ProviderError:
-    """The prediction succeeded, so it is paid for, but its file cannot be had."""
-    return ProviderError(
-        Fault.UNREACHABLE,
-        "Replicate made the image but it could not be downloaded.",
-        spend=Spend.CHARGED,
-        detail=detail,
-    )
-
-
 def _http_error(reply: Reply, prompt: str, spend: Spend, *, accepted: bool = False) -> ProviderError:
     fault = _fault_of(reply.status)
     if accepted and fault is Fault.MODEL_GONE:
@@ -184,7 +162,7 @@ def _from_text(error: str) -> Fault:
 
 def _wait(reply: Reply) -> float | None:
     """Seconds to wait: a field of the body, else the headers, else the end of the body's text."""
-    document = _document(reply)
+    document = object_if_any(reply)
     stated = document.get("retry_after")
     if isinstance(stated, int | float) and not isinstance(stated, bool) and 0 <= stated <= _LONGEST_WAIT_S:
         return float(stated)
@@ -194,11 +172,3 @@ def _wait(reply: Reply) -> float | None:
     detail = document.get("detail")
     found = _RESETS.search(detail) if isinstance(detail, str) else None
     return float(found[1]) if found else None
-
-
-def _document(reply: Reply) -> dict[str, Any]:
-    try:
-        document = reply.json()
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -5,13 +5,11 @@ Fields and defaults: the model pages' schema tabs, for example https://replicate
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from providers.spec.blob import Blob
-from providers.spec.conversation import AsBase64
+from providers.job_dialect.reading import data_url
 from providers.spec.errors import Fault, ProviderError
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from providers.spec.result import Warning
@@ -53,7 +51,6 @@ _FORMATS: Mapping[OutputFormat, str] = MappingProxyType(
 )
 _NANO_BANANA_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.JPEG})
 _SQUARE = "1:1"
-_IMAGE_TYPE = re.compile(r"image/[a-z0-9.+-]{1,40}")
 
 
 def input_for(request: ImageRequest, schema: str) -> tuple[Document, tuple[Warning, ...]]:
@@ -109,12 +106,6 @@ def _flux(request: ImageRequest) -> Document:
     if request.seed is not None:
         document["seed"] = request.seed
     return document
-
-
-def data_url(image: Blob) -> AsBase64:
-    """An input image inline."""
-    media_type = image.media_type if _IMAGE_TYPE.fullmatch(image.media_type) else "image/png"
-    return AsBase64(image, f"data:{media_type};base64,")
 
 
 def _spelt(tiers: Mapping[Resolution, str], resolution: Resolution) -> str:

@@ -6,19 +6,16 @@ https://replicate.com/docs/topics/predictions/lifecycle.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import quote
 
+from providers.job_dialect.reading import linked, object_in, path_segment, picture
 from providers.replicate.inputs import Document
 from providers.spec.adapter import ProviderModel
-from providers.spec.blob import Blob, BlobDamagedError
-from providers.spec.conversation import HttpCall, Reply, Trust, json_body
+from providers.spec.blob import Blob
+from providers.spec.conversation import HttpCall, Reply, json_body
 
 BASE_URL = "https://api.replicate.com"
 
@@ -83,10 +80,6 @@ class Job:
     cancel: HttpCall
 
 
-class UnreadableError(Exception):
-    """A reply with a good status that does not hold what it must."""
-
-
 def create_call(document: Document, model: ProviderModel) -> HttpCall:
     """Create a prediction of an official model, whose name stands in the path."""
     return HttpCall(
@@ -101,28 +94,17 @@ def create_call(document: Document, model: ProviderModel) -> HttpCall:
 
 def read_job(reply: Reply) -> Job:
     """The job a create started. Raises UnreadableError when the reply shows none."""
-    document = _object(reply)
+    document = object_in(reply)
     urls = document.get("urls")
     links = urls if isinstance(urls, dict) else {}
-    prediction_id = document.get("id")
-    own = ""
-    if isinstance(prediction_id, str) and _is_plain(prediction_id):
-        own = f"/v1/predictions/{quote(prediction_id, safe='')}"
-
-    def call(method: str, link: str, suffix: str) -> HttpCall:
-        url = links.get(link)
-        if isinstance(url, str) and _is_link(url):
-            return HttpCall(method, url, Trust.RESPONSE)
-        if not own:
-            raise UnreadableError
-        return HttpCall(method, own + suffix)
-
-    return Job(poll=call("GET", "get", ""), cancel=call("POST", "cancel", "/cancel"))
+    prediction_id = path_segment(document.get("id"))
+    own = f"/v1/predictions/{prediction_id}" if prediction_id else ""
+    return Job(poll=linked("GET", links.get("get"), own), cancel=linked("POST", links.get("cancel"), own, "/cancel"))
 
 
 def read_prediction(reply: Reply) -> Prediction:
     """What a reply shows of a prediction. Raises UnreadableError when it is none."""
-    document = _object(reply)
+    document = object_in(reply)
     error = document.get("error")
     metrics = document.get("metrics")
     return Prediction(
@@ -137,61 +119,9 @@ def read_prediction(reply: Reply) -> Prediction:
 
 def _pictures(output: object, depth: int) -> Iterator[Blob | str]:
     """An output is one URI, a list of them, or an object that holds some; a URI may be a data URL."""
-    value: Any = output
-    if value is None or isinstance(value, bool | int | float):
-        return
-    if isinstance(value, list | dict):
-        for item in value if isinstance(value, list) else value.values():
+    if isinstance(output, list | dict):
+        for item in output if isinstance(output, list) else output.values():
             if depth:
                 yield from _pictures(item, depth - 1)
-    elif not isinstance(value, str):
-        blob: Blob = value  # what is left beside JSON's own types: a long data URL was replaced by it
-        yield blob
-    elif value[:5].lower() == "data:":
-        head, comma, text = value.partition(",")
-        if comma:
-            yield InlineImage(text, head[5:].split(";")[0].lower())
-    elif _is_link(value):
-        yield value
-
-
-@dataclass(frozen=True, slots=True)
-class InlineImage:
-    """An image that came as the text of a data URL. Decoded only when read; may turn out to be damaged."""
-
-    text: str = field(repr=False)
-    media_type: str
-
-    @property
-    def length(self) -> int:
-        """Bytes once decoded, computed from the text's length and padding."""
-        return max(0, len(self.text) * 3 // 4 - self.text[-2:].count("="))
-
-    def read(self) -> bytes:
-        """The decoded bytes. Raises BlobDamagedError when the text is not base64."""
-        try:
-            return base64.b64decode(self.text, validate=True)
-        except (ValueError, binascii.Error) as broken:
-            raise BlobDamagedError("the data URL is not base64") from broken
-
-    def base64(self) -> bytes:
-        """The bytes as base64. Raises BlobDamagedError likewise."""
-        return base64.b64encode(self.read())
-
-
-def _is_link(url: str) -> bool:
-    return url.startswith(("https://", "http://")) and _is_plain(url)
-
-
-def _is_plain(text: str) -> bool:
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def _object(reply: Reply) -> dict[str, Any]:
-    try:
-        document = reply.json()
-    except ValueError as broken:
-        raise UnreadableError from broken
-    if not isinstance(document, dict):
-        raise UnreadableError
-    return document
+    elif (found := picture(output)) is not None:
+        yield found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -25,3 +27,28 @@ class Blob(Protocol):
 
     def base64(self) -> bytes:
         """The image bytes as standard base64 without line breaks. Raises BlobDamagedError likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class InlineBlob:
+    """An image whose base64 text was short enough to stay in the reply; decoded only when somebody reads it."""
+
+    text: str = field(repr=False)
+    media_type: str = ""
+
+    @property
+    def length(self) -> int:
+        """Bytes once decoded, computed from the text's length and padding."""
+        padding = len(self.text) - len(self.text.rstrip("="))
+        return max(0, len(self.text) * 3 // 4 - padding)
+
+    def read(self) -> bytes:
+        """The decoded bytes. Raises BlobDamagedError when the text is not strict standard base64."""
+        try:
+            return base64.b64decode(self.text, validate=True)
+        except ValueError as broken:
+            raise BlobDamagedError("the base64 text is damaged") from broken
+
+    def base64(self) -> bytes:
+        """The bytes as base64. Raises BlobDamagedError when the text is none: it is decoded first, being short."""
+        return base64.b64encode(self.read())

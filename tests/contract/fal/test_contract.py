@@ -9,19 +9,11 @@ from typing import Any
 from providers.fal import errors
 from providers.fal.adapter import FalAdapter
 from providers.spec.adapter import ProviderModel
-from providers.spec.conversation import Reply, Unanswered
+from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
-from tests.contract.kit import (
-    FINAL_IMAGE,
-    REQUESTS,
-    AdapterContract,
-    Answer,
-    Case,
-    image_reply,
-    json_reply,
-    text_reply,
-)
+from providers.spec.request import ImageRequest, OutputFormat, Resolution
+from tests.contract.job_dialect import FLUX_REQUEST, HTML_502, LOAD_BALANCER_GAVE_UP, RESET, JobContract, files_lost
+from tests.contract.kit import FINAL_IMAGE, REQUESTS, Answer, Case, image_reply, json_reply
 
 NANO_BANANA_2 = ProviderModel("fal-ai/nano-banana-2", "nano-banana-2", edit_id="fal-ai/nano-banana-2/edit")
 NANO_BANANA_PRO = ProviderModel("fal-ai/nano-banana-pro", "nano-banana-pro", edit_id="fal-ai/nano-banana-pro/edit")
@@ -63,8 +55,6 @@ RESULT = json_reply(
 )
 CANCELLING = json_reply({"status": "CANCELLATION_REQUESTED"}, 202)
 TOO_LATE = json_reply({"status": "ALREADY_COMPLETED"}, 400)
-HTML_502 = text_reply("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", 502)
-RESET = Unanswered("the connection broke", sent=True)
 
 
 def ended(*after: Answer) -> list[Answer]:
@@ -191,7 +181,7 @@ CASES = (
         Fault.BAD_REPLY,
     ),
     Case("no start in time", [request_error("request_timeout", 504)], Fault.OVERLOADED),
-    Case("a load balancer that waited", [text_reply("<html>504</html>", 504)], Fault.OVERLOADED, Spend.POSSIBLE),
+    LOAD_BALANCER_GAVE_UP,
     Case("a submit that names no job", [json_reply({"status": "IN_QUEUE"})], Fault.BAD_REPLY, Spend.POSSIBLE),
     Case(
         "the job is unknown", ended(json_reply({"detail": "Request not found"}, 404)), Fault.BAD_REPLY, Spend.POSSIBLE
@@ -241,17 +231,11 @@ CASES = (
         Fault.CONTENT_REFUSED,
         Spend.CHARGED,
     ),
-    Case("the file is gone", ended(RESULT, *[json_reply({}, 404)] * 3), Fault.UNREACHABLE, Spend.CHARGED),
-    Case("the file never comes", ended(RESULT, HTML_502, RESET, RESET), Fault.UNREACHABLE, Spend.CHARGED),
+    *files_lost(ended(RESULT)),
 )
 
-_PLAIN = REQUESTS["generate_ratio_2k"]
-_FLUX = replace(_PLAIN, resolution=Resolution.R1K, pixels=(1344, 768))
 
-
-class TestFal(AdapterContract):
-    has_jobs = True
-
+class TestFal(JobContract):
     def adapter(self) -> FalAdapter:
         return FalAdapter()
 
@@ -281,16 +265,12 @@ class TestFal(AdapterContract):
 
     def more_requests(self) -> Mapping[str, ImageRequest]:
         nothing = REQUESTS["generate_nothing_asked"]
-        editing = REQUESTS["edit_one_image_no_ratio"]
         return {
+            **super().more_requests(),
             "pro_generate_nothing_asked": nothing,
-            "pro_edit_4k": replace(editing, resolution=Resolution.R4K, aspect_ratio="2:3"),
-            "first_generate_nothing_asked": nothing,
-            "first_edit": replace(editing, operation=Operation.EDIT),
-            "flux_wide": _FLUX,
             "flux_nothing_asked": replace(nothing, resolution=None),
             "flux_512_jpeg_seed_steps": replace(
-                _FLUX,
+                FLUX_REQUEST,
                 resolution=Resolution.R512,
                 pixels=(512, 512),
                 output_format=OutputFormat.JPEG,

@@ -9,19 +9,11 @@ from typing import Any
 from providers.replicate import errors
 from providers.replicate.adapter import ReplicateAdapter
 from providers.spec.adapter import ProviderModel
-from providers.spec.conversation import Reply, Unanswered
+from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
 from providers.spec.request import ImageRequest, OutputFormat, Resolution
-from tests.contract.kit import (
-    FINAL_IMAGE,
-    REQUESTS,
-    AdapterContract,
-    Answer,
-    Case,
-    image_reply,
-    json_reply,
-    text_reply,
-)
+from tests.contract.job_dialect import FLUX_REQUEST, HTML_502, LOAD_BALANCER_GAVE_UP, RESET, JobContract, files_lost
+from tests.contract.kit import FINAL_IMAGE, REQUESTS, Answer, Case, image_reply, json_reply
 
 NANO_BANANA_2 = ProviderModel("google/nano-banana-2", "nano-banana-2")
 NANO_BANANA_PRO = ProviderModel("google/nano-banana-pro", "nano-banana-pro")
@@ -62,8 +54,6 @@ CREATED = prediction("starting", http=201)
 RUNNING = prediction("processing", **STARTED)
 SUCCEEDED = prediction("succeeded", FILE, metrics={"predict_time": 13.7, "resolution": "2K"}, **DONE)
 CANCELED = prediction("canceled")
-HTML_502 = text_reply("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>", 502)
-RESET = Unanswered("the connection broke", sent=True)
 
 
 def failed(error: object) -> list[Answer]:
@@ -172,7 +162,7 @@ CASES = (
         Fault.UNSUPPORTED,
     ),
     Case("out of order", [problem(500, "Internal Server Error", "An unexpected error occurred.")], Fault.OVERLOADED),
-    Case("a load balancer that waited", [text_reply("<html>504</html>", 504)], Fault.OVERLOADED, Spend.POSSIBLE),
+    LOAD_BALANCER_GAVE_UP,
     Case("a create that names no job", [json_reply({"status": "starting"}, 201)], Fault.BAD_REPLY, Spend.POSSIBLE),
     Case("no picture", [CREATED, prediction("succeeded", None, **DONE)], Fault.BAD_REPLY),
     Case("an empty list", [CREATED, prediction("succeeded", [], **DONE)], Fault.BAD_REPLY),
@@ -210,17 +200,11 @@ CASES = (
     Case(
         "no answers, and the cancel came too late", [CREATED, *[RESET] * 5, SUCCEEDED], Fault.UNREACHABLE, Spend.CHARGED
     ),
-    Case("the file is gone", [CREATED, SUCCEEDED, *[json_reply({}, 404)] * 3], Fault.UNREACHABLE, Spend.CHARGED),
-    Case("the file never comes", [CREATED, SUCCEEDED, HTML_502, RESET, RESET], Fault.UNREACHABLE, Spend.CHARGED),
+    *files_lost([CREATED, SUCCEEDED]),
 )
 
-_PLAIN = REQUESTS["generate_ratio_2k"]
-_FLUX = replace(_PLAIN, resolution=Resolution.R1K, pixels=(1344, 768))
 
-
-class TestReplicate(AdapterContract):
-    has_jobs = True
-
+class TestReplicate(JobContract):
     def adapter(self) -> ReplicateAdapter:
         return ReplicateAdapter()
 
@@ -251,15 +235,11 @@ class TestReplicate(AdapterContract):
 
     def more_requests(self) -> Mapping[str, ImageRequest]:
         nothing = REQUESTS["generate_nothing_asked"]
-        editing = REQUESTS["edit_one_image_no_ratio"]
         return {
+            **super().more_requests(),
             "pro_generate_no_tier": replace(nothing, resolution=None),
-            "pro_edit_4k": replace(editing, resolution=Resolution.R4K, aspect_ratio="2:3"),
-            "first_generate_nothing_asked": nothing,
-            "first_edit": editing,
-            "flux_wide": _FLUX,
             "flux_512_webp_seed": replace(
-                _FLUX, resolution=Resolution.R512, pixels=(672, 384), output_format=OutputFormat.WEBP, seed=42
+                FLUX_REQUEST, resolution=Resolution.R512, pixels=(672, 384), output_format=OutputFormat.WEBP, seed=42
             ),
             "flux_dev_nothing_asked": replace(nothing, resolution=None),
         }

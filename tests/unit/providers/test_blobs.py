@@ -33,7 +33,7 @@ def rebuilt(value: Any) -> Any:
     if isinstance(value, list):
         return [rebuilt(item) for item in value]
     if isinstance(value, Base64Blob):
-        text = value.base64().decode()
+        text = bytes(value.text).decode()  # also where it is no multiple of four characters
         return f"data:{value.media_type};base64,{text}" if value.media_type else text
     return value
 

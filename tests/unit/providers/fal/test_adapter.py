@@ -14,7 +14,7 @@ from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, Http
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
-from tests.unit.providers.leaving import abandoned_after
+from tests.unit.providers.leaving import abandoned_after, spend_by_step
 
 MODEL = ProviderModel("fal-ai/nano-banana-2", "nano-banana-2", edit_id="fal-ai/nano-banana-2/edit")
 FLUX = ProviderModel("fal-ai/flux/schnell", "flux")
@@ -138,6 +138,12 @@ class TestLeaving:
         )
         assert call is None
         assert abandoned.spend is Spend.CHARGED
+
+    def test_leaving_tells_the_bill_at_every_step_that_knows_it(self) -> None:
+        answers: list[Answer] = [SUBMITTED, QUEUED, RUNNING, COMPLETED, RESULT, RESET, image_reply(PNG)]
+        queued, running, downloading = [Spend.NONE] * 4, [Spend.POSSIBLE] * 2, [Spend.CHARGED] * 3
+        spends = spend_by_step(lambda: FalAdapter().converse(REQUEST, MODEL), answers, cancel=CANCELLING)
+        assert spends == [None, *queued, *running, None, *downloading]
 
     def test_leaving_while_a_lost_job_is_cancelled_does_not_cancel_twice(self) -> None:
         conversation = FalAdapter().converse(REQUEST, MODEL)

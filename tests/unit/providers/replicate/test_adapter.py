@@ -15,7 +15,7 @@ from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, Http
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
-from tests.unit.providers.leaving import abandoned_after
+from tests.unit.providers.leaving import abandoned_after, spend_by_step
 
 MODEL = ProviderModel("google/nano-banana-2", "nano-banana-2")
 FLUX = ProviderModel("black-forest-labs/flux-schnell", "flux-schnell")
@@ -117,6 +117,12 @@ class TestLeaving:
         )
         assert call is None
         assert abandoned.spend is Spend.CHARGED
+
+    def test_leaving_tells_the_bill_at_every_step_that_knows_it(self) -> None:
+        answers: list[Answer] = [CREATED, RUNNING, SUCCEEDED, RESET, image_reply(PNG)]
+        starting, running, downloading = [Spend.NONE] * 2, [Spend.POSSIBLE] * 2, [Spend.CHARGED] * 3
+        spends = spend_by_step(lambda: ReplicateAdapter().converse(REQUEST, MODEL), answers, cancel=CANCELED)
+        assert spends == [None, *starting, *running, *downloading]
 
     def test_leaving_while_a_lost_prediction_is_cancelled_does_not_cancel_twice(self) -> None:
         conversation = ReplicateAdapter().converse(REQUEST, MODEL)

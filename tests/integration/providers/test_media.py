@@ -1,0 +1,162 @@
+"""Downloads from a vendor's media hosts, over real TLS: bare, redirects re-checked, never back to the vendor."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+import trustme
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from providers.credentials import StaticKey
+from providers.spec.adapter import Endpoint
+from providers.spec.conversation import HttpCall, Trust, Unanswered
+from providers.transport import Transport
+from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen, loopback, routes, texts_of
+
+CANARY = "canary-77aa"
+KEY = StaticKey("Authorization", CANARY, scheme="Key")
+
+
+class Signposts(AbstractResolver):
+    """Name service for a test: every name leads to one port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        self.asked.append(host)
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=self._port, family=2, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class World:
+    """A vendor's API, its media host, and what leads to them."""
+
+    vendor: Loopback
+    media: Loopback
+    names: Signposts
+    transport: Transport
+
+    def serves(self, table: Mapping[str, Handler]) -> None:
+        self.media.handler = routes(table)
+
+    async def fetch(self, url: str, method: str = "GET") -> bytes:
+        reply = await self.transport.send(
+            HttpCall(method, url, Trust.RESPONSE, wants_image=True),
+            Endpoint("vendor", self.vendor.base_url, frozenset({"media.test", ".media.test"})),
+            KEY,
+        )
+        return reply.blob.read() if reply.blob is not None else b"%d" % reply.status
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    authority = trustme.CA()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("media.test", "a.media.test", "evil.test").configure_cert(serving)
+    calling = ssl.create_default_context()
+    authority.configure_trust(calling)
+    async with loopback() as vendor, loopback(tls=serving) as media:
+        names = Signposts(media.port)
+        transport = Transport()
+        # Stands in for the network only: public name service and a public certificate authority.
+        transport._sessions[""] = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=names, ssl=calling), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        yield World(vendor, media, names, transport)
+        await transport.close()
+        await media.all_closed()
+
+
+async def picture(seen: Seen, peer: Peer) -> None:
+    await peer.answer(b"picture", headers={"content-type": "image/png", "set-cookie": "a=b"})
+
+
+def to(location: str, status: int = 302) -> Handler:
+    async def redirect(seen: Seen, peer: Peer) -> None:
+        await peer.answer(status=status, headers={"location": location})
+
+    return redirect
+
+
+async def refusal(world: World, url: str) -> Unanswered:
+    with pytest.raises(Unanswered) as raised:
+        await world.fetch(url)
+    assert CANARY not in texts_of(raised.value)
+    assert world.vendor.accepted == 0
+    return raised.value
+
+
+async def test_a_listed_host_is_asked_without_the_credential(world: World) -> None:
+    world.serves({"GET /a%2Fb.png?sig=%2F%7E": picture})
+    assert await world.fetch("https://a.media.test/a%2Fb.png?sig=%2F%7E") == b"picture"
+    (seen,) = world.media.requests
+    assert CANARY not in str(seen)
+    assert "authorization" not in seen.headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_among_listed_hosts_are_followed_bare(world: World, status: int) -> None:
+    world.serves(
+        {
+            "GET /1": to("/2", status),
+            "GET /2": to("https://a.media.test/3", status),
+            "GET /3": to("4"),
+            "GET /4": picture,
+        }
+    )
+    assert await world.fetch("https://media.test/1") == b"picture"
+    assert [seen.headers["host"] for seen in world.media.requests] == ["media.test"] * 2 + ["a.media.test"] * 2
+    assert CANARY not in str(world.media.requests)
+    assert not any("cookie" in seen.headers for seen in world.media.requests)
+
+
+async def test_a_fourth_redirect_is_one_too_many(world: World) -> None:
+    world.serves({f"GET /{step}": to(f"/{step + 1}") for step in range(9)})
+    failed = await refusal(world, "https://media.test/0")
+    assert failed.sent is True
+    assert world.media.targets == ["GET /0", "GET /1", "GET /2", "GET /3"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://evil.test/a.png",
+        "http://media.test/a.png",
+        "http://169.254.169.254/latest/meta-data",
+        "https://127.0.0.1/a.png",
+        "https://media.test:8443/a.png",
+        "https://user:pw@media.test/a.png",
+        "//evil.test/a.png",
+        "file:///etc/passwd",
+        "https://[broken/",
+    ],
+)
+async def test_a_redirect_is_checked_like_any_url_out_of_a_reply(world: World, location: str) -> None:
+    world.serves({"GET /1": to(location)})
+    await refusal(world, "https://media.test/1")
+    assert world.media.targets == ["GET /1"]
+    assert "evil.test" not in world.names.asked
+
+
+async def test_a_redirect_to_the_vendors_own_api_is_refused(world: World) -> None:
+    world.serves({"GET /1": to(f"{world.vendor.base_url}/v1/account")})
+    await refusal(world, "https://media.test/1")
+
+
+async def test_a_redirect_without_a_location_and_one_of_a_post_are_handed_back(world: World) -> None:
+    async def nowhere(seen: Seen, peer: Peer) -> None:
+        await peer.answer(status=302)
+
+    world.serves({"GET /1": nowhere, "POST /2": to("/3", 307)})
+    assert await world.fetch("https://media.test/1") == b"302"
+    assert await world.fetch("https://media.test/2", "POST") == b"307"
+    assert world.media.targets == ["GET /1", "POST /2"]
