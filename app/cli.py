@@ -16,9 +16,9 @@ from rich.console import Console
 from app.catalog.files import CatalogError
 from app.catalog.table import offer_rows, render
 from app.demo import Simulation, chosen, simulated_settings
+from app.generate import PictureError, make_picture
 from app.log import set_up_logging
 from app.main import StartError, load
-from app.person import PictureError, make_picture
 from app.serve import serve
 from app.settings import Settings
 from providers.registry import PROVIDERS

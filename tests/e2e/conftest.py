@@ -121,7 +121,7 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
             vendor_keys: Mapping[str, SecretStr] = MappingProxyType({}),
             **settings: Any,
         ) -> str:
-            base = Settings(_env_file=None, gateway_spool_dir=tmp_path, **settings)
+            base = Settings(_env_file=None, **{"gateway_spool_dir": tmp_path, **settings})
             own = simulated_settings(base, providers, vendors.url).model_copy(update=dict(vendor_keys))
             catalog = adjusted(shipped, policy=policy, cheapest=cheapest, attempt_limit_s=attempt_limit_s)
             return stack.enter_context(running(create_app(own, catalog=catalog)))

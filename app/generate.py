@@ -1,4 +1,4 @@
-"""A person's picture: one image from the command line, through the same plan and the same loop as a request's."""
+"""Generate: one image from the command line, through the same plan and the same loop as a request's."""
 
 from __future__ import annotations
 
