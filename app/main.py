@@ -24,8 +24,8 @@ from providers.credentials import CredentialUnavailableError
 from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
 
-LEAVE_SECONDS = 10.0
-"""How long shutdown waits for cancel calls to vendors: the grace of a submit plus the limit of a cancel."""
+LEAVE_MARGIN_S = 2.0
+"""Seconds shutdown waits for cancel calls to vendors beyond the grace of a submit and the limit of a cancel."""
 
 
 class StartError(Exception):
@@ -87,7 +87,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
             yield
         finally:
             own.draining = True
-            await driver.close(LEAVE_SECONDS)
+            await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
             await transport.close()
             gateway.close()
 
