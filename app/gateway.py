@@ -55,6 +55,9 @@ class NotMadeError(Exception):
         self.simulated = simulated
 
 
+LEAVE_SHARE = 0.5
+"""Share of the request's remaining time that cancelling a try may take before the next one begins."""
+
 Watcher = Callable[[Candidate], None]
 """Told of each candidate as it is about to be tried."""
 
@@ -131,6 +134,7 @@ class Gateway:
             self.health.start_probe(offer.key, self._policy, now=self._clock())
         trace = Trace()
         started = self._clock()
+        paid = False
 
         def attempt(spend: Spend, fault: ProviderError | None = None) -> Attempt:
             ended = Attempt(
@@ -150,6 +154,7 @@ class Gateway:
                     retry_after=fault.retry_after,
                     detail=fault.detail,
                     deadline_hit=fault.fault is Fault.TIMED_OUT and step.ends_at_deadline,
+                    seconds=min(ended.seconds, step.limit_s) if fault.fault is Fault.TIMED_OUT else ended.seconds,
                 )
             self.health.record(ended, self._policy, now=self._clock())
             self._telemetry.attempt_ended(ended, request)
@@ -162,7 +167,9 @@ class Gateway:
                 trace,
                 limit_s=step.limit_s,
                 ends_at_deadline=step.ends_at_deadline,
+                leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
             )
+            paid = True
             delivered = await self._verified(result, request, model)
         except ProviderError as failed:
             return _Ended(attempt(failed.spend, failed), simulated=trace.simulated)
@@ -176,13 +183,13 @@ class Gateway:
             return _Ended(attempt(Spend.CHARGED, fault), simulated=trace.simulated)
         except Exception as bug:  # noqa: BLE001 - see below
             # Whatever it is, it is ours, and the vendor has delivered or may have: the try must be in the books.
-            spend = Spend.POSSIBLE if trace.committed else Spend.NONE
+            spend = Spend.CHARGED if paid else _assumed(trace)
             own = ProviderError(
                 Fault.OWN_FAULT, "the gateway failed while handling the image", spend=spend, detail=type(bug).__name__
             )
             return _Ended(attempt(spend, own), simulated=trace.simulated)
         except asyncio.CancelledError:
-            spend = Spend.POSSIBLE if trace.committed else Spend.NONE
+            spend = Spend.CHARGED if paid else _assumed(trace)
             left = attempt(spend, ProviderError(Fault.ABANDONED, "the caller left", spend=spend))
             self._telemetry.plan_ended(route, (*earlier, left))
             raise
@@ -195,3 +202,7 @@ class Gateway:
     def close(self) -> None:
         """Stop the workers."""
         self._workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _assumed(trace: Trace) -> Spend:
+    return Spend.POSSIBLE if trace.committed else Spend.NONE

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -18,11 +20,18 @@ from app.main import StartError, connected, load
 from app.settings import Settings
 from app.telemetry import Telemetry
 from providers.converse import Driver
+from providers.registry import PROVIDERS
+from providers.spec.request import OutputFormat
 from providers.transport import Transport
 from routing.attempt import Attempt
 from routing.plan import Candidate
 
-_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+_FORMATS: dict[str, OutputFormat | None] = {
+    ".png": OutputFormat.PNG,
+    ".jpg": OutputFormat.JPEG,
+    ".jpeg": OutputFormat.JPEG,
+    ".webp": OutputFormat.WEBP,
+}
 
 
 class PictureError(Exception):
@@ -40,23 +49,19 @@ async def make_picture(
     provider: str | None,
 ) -> None:
     """Make one image, write it to ``output`` and say who made it. Raises PictureError, StartError or CatalogError."""
-    if output.suffix.lower() not in _FORMATS:
-        raise PictureError(f"{output.name}: the file's ending must be one of {', '.join(_FORMATS)}.")
-    if not output.parent.is_dir():
-        raise PictureError(f"{output.parent} is not a folder.")
-    name = model or settings.gateway_default_model
-    body = {
-        "prompt": prompt,
-        "model": f"{provider}/{name}" if provider else name,
-        "size": size,
-        "output_format": _FORMATS[output.suffix.lower()],
-    }
+    _check_target(output)
+    name = _pinned(model or settings.gateway_default_model, provider)
     providers = connected(settings)
     catalog = load(settings).restricted_to(providers)
     if not catalog.offers:
         raise StartError("No provider has a key; see .env.example for what to set.")
     try:
-        found = catalog.find(body["model"], default_model=settings.gateway_default_model)
+        found = catalog.find(name, default_model=settings.gateway_default_model)
+        offers = catalog.offers_of(found)
+        wanted = _FORMATS[output.suffix.lower()]
+        if not any(wanted in offer.capability.deliverable_formats for offer in offers):
+            wanted = None  # nobody can: the file gets the ending of what comes
+        body = {"prompt": prompt, "model": name, "size": size, "output_format": wanted}
         translated = translate(
             parse_generation(json.dumps(body).encode(), max_timeout_s=catalog.policy.max_timeout_s), found
         )
@@ -72,7 +77,7 @@ async def make_picture(
     try:
         with console.status("Choosing a provider") as status:
             made = await gateway.make(
-                translated.request, found.model, catalog.offers_of(found), watcher=lambda tried: _show(status, tried)
+                translated.request, found.model, offers, watcher=lambda tried: _show(status, tried)
             )
     except NotMadeError as failed:
         _tell(console, failed.attempts)
@@ -81,11 +86,52 @@ async def make_picture(
         await driver.close(10.0)
         await transport.close()
         gateway.close()
-    await asyncio.to_thread(output.write_bytes, made.delivered.blob.read())
     _tell(console, made.attempts)
+    output = await asyncio.to_thread(_write, made, output)
     for warning in (*translated.warnings, *made.warnings):
         console.print(f"[yellow]{warning.parameter}:[/yellow] {warning.message}")
     _sum_up(console, made, output)
+
+
+def _check_target(output: Path) -> None:
+    """Whether the file can be written, asked before anybody is paid. Raises PictureError."""
+    if output.suffix.lower() not in _FORMATS:
+        raise PictureError(f"{output.name}: the file's ending must be one of {', '.join(_FORMATS)}.")
+    if not output.parent.is_dir():
+        raise PictureError(f"{output.parent} is not a folder.")
+    if output.is_dir():
+        raise PictureError(f"{output} is a folder.")
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise PictureError(f"{output} cannot be written.")
+
+
+def _pinned(model: str, provider: str | None) -> str:
+    """The model's name with its provider before it, where one is asked for. Raises PictureError."""
+    if provider is None:
+        return model
+    if provider not in PROVIDERS:
+        raise PictureError(f"--provider {provider}: no such provider; there are {', '.join(PROVIDERS)}.")
+    head, slash, _ = model.partition("/")
+    if slash and head == provider:
+        return model
+    if slash and head in PROVIDERS:
+        raise PictureError(f"--model {model} names another provider than --provider {provider}.")
+    return f"{provider}/{model}"
+
+
+def _write(made: Made, output: Path) -> Path:
+    """Write the image under the ending of what it really is; where that fails, somewhere else: it is paid for."""
+    real = made.delivered.format
+    if _FORMATS[output.suffix.lower()] is not real:
+        output = output.with_suffix(f".{real.value}")
+    data = made.delivered.blob.read()
+    try:
+        output.write_bytes(data)
+    except OSError as failed:
+        with tempfile.NamedTemporaryFile(prefix="image-", suffix=output.suffix, delete=False) as rescue:
+            rescue.write(data)
+        raise PictureError(f"{output} cannot be written ({failed.strerror}); the image is in {rescue.name}.") from None
+    return output
 
 
 def _show(status: Status, candidate: Candidate) -> None:

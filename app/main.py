@@ -91,7 +91,14 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
             await transport.close()
             gateway.close()
 
-    app = FastAPI(title="Image gateway", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Image gateway",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.include_router(ops.router)
     app.include_router(openai_images.router)
     answer_in_the_envelope(app)

@@ -29,6 +29,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         access_log=False,
         log_level="warning",
         lifespan="on",
+        ws="none",
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,

@@ -71,6 +71,14 @@ class Telemetry:
         self._requests.labels(door, model, outcome).inc()
         self._request_seconds.labels(door, model, outcome).observe(seconds)
 
+    def turned_away(self, code: str) -> None:
+        """A request did not get past the edge: no key, a wrong one, or from another machine."""
+        self._requests.labels("edge", "", code).inc()
+
+    def refused(self, model: str, code: str, param: str | None) -> None:
+        """A request was answered with an error; one line, also for those that were refused at the door."""
+        _log.info("refused", request_id=request_id.get(), model=model, code=code, param=param)
+
     def attempt_ended(self, attempt: Attempt, request: ImageRequest) -> None:
         """A try ended, well or not."""
         resolution = request.resolution.value if request.resolution is not None else ""

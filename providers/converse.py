@@ -52,12 +52,14 @@ class Driver:
         *,
         limit_s: float,
         ends_at_deadline: bool = False,
+        leave_limit_s: float | None = None,
         on_interim: Callable[[Blob], None] | None = None,
     ) -> ImageResult:
         """Drive to the end. Raises ProviderError and nothing else (but cancellation).
 
         ``ends_at_deadline`` says that the limit is the request's own deadline: then the answer does not wait for the
-        cancel call; else it does, because the next provider must not be paid before this one was asked to stop.
+        cancel call; else it does, because the next provider must not be paid before this one was asked to stop, but
+        no longer than ``leave_limit_s``, so that a vendor who does not even answer that leaves time for the next.
         """
         name = provider.adapter.name
 
@@ -91,8 +93,9 @@ class Driver:
             ended.set_result(None)
         leave = self._wind_up(talk, reason)
         if not ends_at_deadline:
-            await asyncio.wait({leave})
-            failed.spend = talk.assumed_spend if leave.cancelled() else leave.result()
+            await asyncio.wait({leave}, timeout=leave_limit_s)
+            settled = leave.done() and not leave.cancelled()
+            failed.spend = leave.result() if settled else talk.assumed_spend
         raise failed
 
     @property

@@ -79,8 +79,12 @@ def _summary(faults: Iterable[Fault]) -> Fault:
 
 
 def _parameter(answer: Fault, attempts: Sequence[Attempt]) -> str | None:
-    """The field the tries that ended in ``answer`` blame; the one blamed most often, then first."""
-    return _most_common(attempt.parameter for attempt in attempts if attempt.fault is answer)
+    """The field the tries that ended in ``answer`` blame; the one blamed most often, then first.
+
+    Where no try names one, a refusal is about the prompt, and what a provider cannot do is a matter of the model.
+    """
+    named = _most_common(attempt.parameter for attempt in attempts if attempt.fault is answer)
+    return named or ("prompt" if answer is Fault.CONTENT_REFUSED else "model")
 
 
 def _most_common(values: Iterable[str | None]) -> str | None:

@@ -6,6 +6,7 @@ Draws the request id, asks for the key, catches what nobody caught, sets the hea
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 
 import structlog
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
 from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong
-from app.doors.reply import send_error
+from app.doors.reply import ClientTooSlowError, send_error
 from app.telemetry import Telemetry, request_id
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
@@ -22,10 +23,10 @@ _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-sto
 
 
 class CutShortError(Exception):
-    """An answer that was begun cannot be finished. Stands in for the bug, whose text the server would log."""
+    """An answer that was begun cannot be finished. Stands in for the cause, whose text the server would log."""
 
     def __init__(self) -> None:
-        super().__init__("the answer was cut short by a bug; see the log line before this one")
+        super().__init__("the answer was cut short; see the log line before this one")
 
 
 class Edge:
@@ -57,12 +58,21 @@ class Edge:
             await send(message)
 
         try:
-            with self._telemetry.serving():
-                refusal = self._refusal(scope)
-                if refusal is not None:
-                    await send_error(refusal, scope, receive, send_marked)
-                else:
-                    await self._app(scope, receive, send_marked)
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                self._telemetry.turned_away(refusal.code or "")
+                await send_error(refusal, scope, receive, send_marked)
+            else:
+                await self._app(scope, receive, send_marked)
+        except asyncio.CancelledError:
+            # Only shutdown cancels a request. What it bought or may have bought is not known here, hence no retry.
+            if not started:
+                await send_error(_shutting_down(), scope, receive, send_marked)
+            elif not finished:
+                raise
+        except ClientTooSlowError:
+            _log.info("client_too_slow", request_id=drawn)
+            raise CutShortError from None
         except Exception as bug:  # noqa: BLE001 - the last place where one can be caught
             # Only the kind and place of a bug are logged: its text may hold the caller's prompt.
             _log.error("bug", request_id=drawn, error=type(bug).__name__, place=_place(bug))
@@ -90,6 +100,16 @@ class Edge:
         if keys.admit(presented):
             return None
         return key_wrong() if presented else key_missing()
+
+
+def _shutting_down() -> ApiError:
+    return ApiError(
+        503,
+        "The gateway is shutting down and stopped this request; a vendor may have been paid for it.",
+        type="server_error",
+        code="shutting_down",
+        headers={"x-should-retry": "false"},
+    )
 
 
 def _foreign() -> ApiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
@@ -13,6 +14,14 @@ _CHUNK = 256 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
 
 
+WRITE_SECONDS = 60.0
+"""Longest a client may take to accept one chunk; at that pace a 20 MB image would take over an hour."""
+
+
+class ClientTooSlowError(Exception):
+    """The client does not read its answer."""
+
+
 class PartsResponse(Response):
     """A body that lies in several pieces, sent without joining them."""
 
@@ -22,14 +31,18 @@ class PartsResponse(Response):
         self.headers["content-length"] = str(sum(len(part) for part in parts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        """Send the pieces."""
+        """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if scope["method"] != "HEAD":
             for part in self._parts:
                 view = memoryview(part)
                 for start in range(0, len(view), _CHUNK):
                     chunk = bytes(view[start : start + _CHUNK])
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    try:
+                        async with asyncio.timeout(WRITE_SECONDS):
+                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    except TimeoutError:
+                        raise ClientTooSlowError from None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -65,7 +65,6 @@ def _submitted(request: ImageRequest, model: ProviderModel, call: HttpCall) -> G
 
 def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, str]:
     """Ask until the job is over; the ``error_type`` of its last status."""
-    state = wire.State.IN_QUEUE
     failures, wait = 0, 0.0
     try:
         for pause in chain(FIRST_PAUSES_S, repeat(LATER_PAUSE_S)):
@@ -79,12 +78,11 @@ def _until_completed(job: wire.Job, prompt: str) -> Generator[Step, Reply | None
                 continue
             if answer.state is wire.State.COMPLETED:
                 return answer.error_type
-            state, failures, wait = answer.state, 0, 0.0
+            failures, wait = 0, 0.0
     except Abandoned as abandoned:
-        abandoned.spend = yield from _cancelled(job, state)
+        abandoned.spend = yield from _cancelled(job)
         raise
-    # The last state is too old by now to call the job unstarted.
-    lost.spend = yield from _cancelled(job, wire.State.IN_PROGRESS)
+    lost.spend = yield from _cancelled(job)
     raise lost
 
 
@@ -99,15 +97,19 @@ def _asked(job: wire.Job, prompt: str) -> Generator[Step, Reply | None, wire.Sta
         return unusable(reply, prompt, VENDOR, spend=Spend.POSSIBLE)
 
 
-def _cancelled(job: wire.Job, state: wire.State) -> Generator[Step, Reply | None, Spend]:
-    """Ask fal to stop the job; what it may bill. A queued job is removed, a running one only told to stop."""
+def _cancelled(job: wire.Job) -> Generator[Step, Reply | None, Spend]:
+    """Ask fal to stop the job; what it may bill.
+
+    fal answers alike for a queued job, which is removed, and a running one, which is only told to stop and may be
+    billed. The state seen last is no proof: the job may have started since.
+    """
     try:
         reply = yield from ask(job.cancel)
     except Unanswered:
         return Spend.POSSIBLE
     if wire.cancel_came_too_late(reply):
         return Spend.CHARGED
-    return Spend.NONE if ok(reply) and state is wire.State.IN_QUEUE else Spend.POSSIBLE
+    return Spend.POSSIBLE
 
 
 def _result(job: wire.Job, error_type: str, prompt: str) -> Generator[Step, Reply | None, tuple[Blob | str, ...]]:

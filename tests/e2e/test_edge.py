@@ -177,7 +177,7 @@ def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Ven
         f'gateway_attempts_total{{{offer},outcome="overloaded",provider="replicate",resolution="1K"}} 1.0',
         f'gateway_attempts_total{{{offer},outcome="ok",provider="gemini",resolution="1K"}} 1.0',
         f'gateway_cost_usd_total{{model="{NANO_BANANA_2}",provider="gemini"}} 0.0672',
-        "gateway_in_flight 1.0",
+        "gateway_in_flight 0.0",
     ):
         assert line in page
     assert 'outcome="invalid_value"' in page

@@ -53,8 +53,9 @@ class ParameterError(ApiError):
     """
 
     def __init__(self, param: str, message: str, code: str = "invalid_value") -> None:
-        super().__init__(400, message, type=INVALID_REQUEST, param=param, code=code)
-        self.param: str = param
+        named = shown(param)
+        super().__init__(400, message, type=INVALID_REQUEST, param=named, code=code)
+        self.param: str = named
         self.code: str = code
 
 

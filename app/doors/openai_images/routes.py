@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from app.catalog.catalog import UnknownModelError
 from app.catalog.models import FoundModel, PublicModel
@@ -16,6 +17,7 @@ from app.doors.openai_images.answer import headers_of, metadata_of, success_part
 from app.doors.openai_images.errors import (
     ApiError,
     body_too_large,
+    internal_error,
     media_type_unsupported,
     model_not_found,
 )
@@ -26,11 +28,13 @@ from app.gateway import Made, NotMadeError
 from app.services import Services, services
 
 DOOR = "openai_images"
-MAX_JSON_BYTES = 32 * 1024 * 1024
+MAX_JSON_BYTES = 16 * 1024 * 1024
 """A 32,000-character prompt is under 400 KB; the rest is room for clients that send reference images as data URLs,
 so that they get a sentence about it rather than a 413."""
 BODY_SECONDS = 60.0
 """Longest a caller may take to send a body."""
+CLIENT_CLOSED = 499
+"""Status of an answer nobody will read."""
 _THREAD_BYTES = 256 * 1024
 """Bodies above this are parsed in a worker thread."""
 PREFIXES = ("/v1", "", "/openai/v1")
@@ -43,6 +47,11 @@ T = TypeVar("T")
 async def generations(request: Request) -> Response:
     """Make an image from a prompt."""
     own = services(request)
+    with own.telemetry.serving():
+        return await _generations(request, own)
+
+
+async def _generations(request: Request, own: Services) -> Response:
     started = time.monotonic()
     model_name = ""
     outcome = "abandoned"
@@ -57,11 +66,14 @@ async def generations(request: Request) -> Response:
         except NotMadeError as failed:
             raise _not_made(failed, translated) from failed
         if made is None:
-            return Response(status_code=499)
-        response = await _success(made, translated)
+            return Response(status_code=CLIENT_CLOSED)
+        response = await _answered(made, translated)
     except ApiError as error:
         outcome = error.code or str(error.status)
+        own.telemetry.refused(model_name, outcome, error.param)
         return error_response(error)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_CLOSED)
     else:
         outcome = "ok"
         return response
@@ -103,6 +115,8 @@ async def models(request: Request) -> Response:
 async def model(request: Request, model_id: str) -> Response:
     """One model, by its name, an alias, or a name with a provider before it."""
     try:
+        if not model_id.strip():
+            raise model_not_found("No model is named; GET /v1/models lists those there are.")
         found = _find(services(request), model_id)
     except ApiError as error:
         return error_response(error)
@@ -113,8 +127,8 @@ for _prefix in PREFIXES:
     router.add_api_route(f"{_prefix}/images/generations", generations, methods=["POST"])
     router.add_api_route(f"{_prefix}/images/edits", edits, methods=["POST"])
     router.add_api_route(f"{_prefix}/images/variations", variations, methods=["POST"])
-    router.add_api_route(f"{_prefix}/models", models, methods=["GET"])
-    router.add_api_route(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET"])
+    router.add_api_route(f"{_prefix}/models", models, methods=["GET", "HEAD"])
+    router.add_api_route(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET", "HEAD"])
 
 
 async def _json_body(request: Request) -> bytes:
@@ -183,6 +197,17 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
+async def _answered(made: Made, translated: Translated) -> Response:
+    """The answer to a request that is paid for. Whatever goes wrong now, a retry would pay again, and that is said."""
+    try:
+        return await _success(made, translated)
+    except Exception as bug:
+        failed = internal_error()
+        failed.headers = {"x-should-retry": "false"}
+        failed.metadata = metadata_of(made.attempts, resolution=translated.request.resolution)
+        raise failed from bug
+
+
 async def _success(made: Made, translated: Translated) -> Response:
     asked = translated.request
     metadata = metadata_of(
@@ -221,4 +246,10 @@ def _not_made(failed: NotMadeError, translated: Translated) -> ApiError:
 
 
 def _model(model: PublicModel) -> dict[str, object]:
-    return {"id": model.name, "object": "model", "created": model.created, "owned_by": model.owned_by}
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "aliases": list(model.aliases),
+    }

@@ -18,14 +18,14 @@ async def healthz() -> JSONResponse:
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
 async def readyz(request: Request) -> JSONResponse:
-    """The gateway has offers to serve requests with, and is not shutting down."""
+    """The gateway has offers to serve requests with; once shutdown has begun it says no, while it can be asked."""
     own = services(request)
     ready = bool(own.catalog.offers) and not own.draining
     body = {"status": "ready" if ready else "not ready", "offers": len(own.catalog.offers)}
     return JSONResponse(body, status_code=200 if ready else 503)
 
 
-@router.get("/metrics")
+@router.api_route("/metrics", methods=["GET", "HEAD"])
 async def metrics(request: Request) -> Response:
     """Prometheus exposition."""
     page, content_type = services(request).telemetry.exposition()

@@ -110,9 +110,9 @@ class TestLeaving:
     @pytest.mark.parametrize(
         ("seen", "cancel", "spend"),
         [
-            ([], CANCELLING, Spend.NONE),
-            ([QUEUED], CANCELLING, Spend.NONE),
-            ([QUEUED], json_reply({"success": True}, 200), Spend.NONE),
+            ([], CANCELLING, Spend.POSSIBLE),
+            ([QUEUED], CANCELLING, Spend.POSSIBLE),
+            ([QUEUED], json_reply({"success": True}, 200), Spend.POSSIBLE),
             ([QUEUED, RUNNING], CANCELLING, Spend.POSSIBLE),
             ([QUEUED], TOO_LATE, Spend.CHARGED),
             ([RUNNING], TOO_LATE, Spend.CHARGED),
@@ -141,9 +141,9 @@ class TestLeaving:
 
     def test_leaving_tells_the_bill_at_every_step_that_knows_it(self) -> None:
         answers: list[Answer] = [SUBMITTED, QUEUED, RUNNING, COMPLETED, RESULT, RESET, image_reply(PNG)]
-        queued, running, downloading = [Spend.NONE] * 4, [Spend.POSSIBLE] * 2, [Spend.CHARGED] * 3
+        asking, downloading = [Spend.POSSIBLE] * 6, [Spend.CHARGED] * 3
         spends = spend_by_step(lambda: FalAdapter().converse(REQUEST, MODEL), answers, cancel=CANCELLING)
-        assert spends == [None, *queued, *running, None, *downloading]
+        assert spends == [None, *asking, None, *downloading]
 
     def test_leaving_while_a_lost_job_is_cancelled_does_not_cancel_twice(self) -> None:
         conversation = FalAdapter().converse(REQUEST, MODEL)
