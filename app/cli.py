@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -122,6 +124,8 @@ def generate_command(
 
 def _run(command: Callable[[Settings], None]) -> None:
     """Run a command with the operator's settings; every expected failure is one sentence and exit code 1."""
+    # As an exception, so that whatever was started (the simulator, an image) is cleaned up on the way out.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         command(Settings())
     except ValidationError as invalid:
@@ -132,6 +136,11 @@ def _run(command: Callable[[Settings], None]) -> None:
         _fail(str(failed))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise SystemExit(0)
 
 
 def _fail(sentence: str) -> NoReturn:

@@ -64,16 +64,23 @@ class Simulation:
         port = _free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "simulator", "--port", str(port), "--time-scale", str(self._time_scale)],
+            [
+                *(sys.executable, "-m", "simulator", "--port", str(port)),
+                *("--time-scale", str(self._time_scale), "--exit-with-stdin"),
+            ],
             cwd=PROJECT_ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # at its end the simulator stops, also when this process is killed
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + _START_SECONDS
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                return self
-            time.sleep(0.05)
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while self._process.poll() is None and time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    return self
+                time.sleep(0.05)
+        except BaseException:  # a signal while starting
+            self._stop()
+            raise
         self._stop()
         raise StartError("The simulator did not start; run `image-gateway simulate` to see why.")
 
@@ -86,6 +93,8 @@ class Simulation:
     def _stop(self) -> None:
         if self._process is None:
             return
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         self._process.terminate()
         try:
             self._process.wait(timeout=5)

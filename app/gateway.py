@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from providers.converse import Driver, Provider, Trace
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult, Usage, Warning
+from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.fallback import Try, next_step
 from routing.offers import Offer
@@ -81,6 +81,7 @@ class Gateway:
         policy: Policy,
         driver: Driver,
         telemetry: Telemetry,
+        workers: Workers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._providers = providers
@@ -89,7 +90,7 @@ class Gateway:
         self._driver = driver
         self._telemetry = telemetry
         self._clock = clock
-        self._workers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="verify")
+        self._workers = workers
         self.health = HealthBook()
 
     async def make(
@@ -196,12 +197,7 @@ class Gateway:
         return _Ended(attempt(Spend.CHARGED), delivered, result, trace.simulated)
 
     async def _verified(self, result: ImageResult, request: ImageRequest, model: PublicModel) -> Delivered:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, verify, result.images[-1], request, model)
-
-    def close(self) -> None:
-        """Stop the workers."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        return await self._workers.run(verify, result.images[-1], request, model)
 
 
 def _assumed(trace: Trace) -> Spend:

@@ -23,6 +23,7 @@ from providers.converse import Driver
 from providers.registry import PROVIDERS
 from providers.spec.request import OutputFormat
 from providers.transport import Transport
+from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.plan import Candidate
 
@@ -67,12 +68,18 @@ async def make_picture(
         )
     except (ApiError, UnknownModelError) as refused:
         raise PictureError(str(refused)) from None
-    transport = Transport(spool_dir=settings.gateway_spool_dir)
+    workers = Workers()
+    transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
     driver = Driver(
         transport, submit_grace_s=catalog.policy.submit_grace_s, cancel_limit_s=catalog.policy.cancel_limit_s
     )
     gateway = Gateway(
-        providers=providers, prices=catalog.prices, policy=catalog.policy, driver=driver, telemetry=Telemetry()
+        providers=providers,
+        prices=catalog.prices,
+        policy=catalog.policy,
+        driver=driver,
+        telemetry=Telemetry(),
+        workers=workers,
     )
     try:
         with console.status("Choosing a provider") as status:
@@ -85,7 +92,7 @@ async def make_picture(
     finally:
         await driver.close(10.0)
         await transport.close()
-        gateway.close()
+        workers.close()
     _tell(console, made.attempts)
     output = await asyncio.to_thread(_write, made, output)
     for warning in (*translated.warnings, *made.warnings):

@@ -23,6 +23,7 @@ from providers.converse import Driver, Provider
 from providers.credentials import CredentialUnavailableError
 from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
+from providers.workers import Workers
 
 LEAVE_MARGIN_S = 2.0
 """Seconds shutdown waits for cancel calls to vendors beyond the grace of a submit and the limit of a cancel."""
@@ -78,10 +79,18 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         policy = offered.policy
-        transport = Transport(spool_dir=settings.gateway_spool_dir)
+        workers = Workers()
+        transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
         driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
-        gateway = Gateway(providers=providers, prices=offered.prices, policy=policy, driver=driver, telemetry=telemetry)
-        own = Services(offered, gateway, telemetry, settings.gateway_default_model)
+        gateway = Gateway(
+            providers=providers,
+            prices=offered.prices,
+            policy=policy,
+            driver=driver,
+            telemetry=telemetry,
+            workers=workers,
+        )
+        own = Services(offered, gateway, telemetry, workers, settings.gateway_default_model)
         app.state.services = own
         try:
             yield
@@ -89,7 +98,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
             own.draining = True
             await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
             await transport.close()
-            gateway.close()
+            workers.close()
 
     app = FastAPI(
         title="Image gateway",

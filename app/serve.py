@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 from collections.abc import Callable
-from types import FrameType
 
 import uvicorn
 
@@ -36,14 +34,12 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     say(f"Serving the OpenAI Images API on http://{shown}:{port}/v1")
-    # uvicorn raises the signal again once it has shut down; as an exception it lets callers clean up after themselves.
-    previous = signal.signal(signal.SIGTERM, _exit)
     try:
+        # uvicorn raises the signal again once it has shut down: SystemExit passes on, an interrupt has done its work.
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, previous)
         listener.close()
 
 
@@ -65,8 +61,3 @@ def _listener(host: str, port: int) -> socket.socket:
             f"The gateway cannot listen on {host}:{port} ({refused.strerror}): set GATEWAY_PORT or GATEWAY_HOST."
         ) from None
     return listener
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise SystemExit(0)

@@ -10,6 +10,7 @@ from fastapi import Request
 from app.catalog.catalog import Catalog
 from app.gateway import Gateway
 from app.telemetry import Telemetry
+from providers.workers import Workers
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Services:
     catalog: Catalog
     gateway: Gateway
     telemetry: Telemetry
+    workers: Workers
     default_model: str
     draining: bool = False
 

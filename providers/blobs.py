@@ -68,11 +68,11 @@ class Base64Blob:
         except ValueError as broken:
             raise BlobDamagedError("the base64 text is damaged") from broken
 
-    def base64(self) -> bytes:
+    def base64(self) -> bytes | memoryview:
         """The text itself. Raises BlobDamagedError when its length is not that of padded base64."""
         if len(self.text) % 4:
             raise BlobDamagedError("the base64 text is cut short")
-        return bytes(self.text)
+        return self.text
 
     def __repr__(self) -> str:
         return f"Base64Blob({self.length} bytes, {self.media_type or 'unknown type'})"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import AsBase64, BodyPart, Raw
+from providers.workers import Workers
 
 _THREAD_BYTES = 256 * 1024
 """Blobs above this are read and encoded in a worker thread."""
@@ -18,7 +18,7 @@ def body_length(parts: tuple[BodyPart, ...]) -> int:
     return sum(_length(part) for part in parts)
 
 
-def request_body(parts: tuple[BodyPart, ...]) -> bytes | AsyncIterator[bytes] | None:
+def request_body(parts: tuple[BodyPart, ...], workers: Workers) -> bytes | AsyncIterator[bytes] | None:
     """The body as bytes when it is small, else as pieces of at most 256 KiB; None when there is none.
 
     Taking the pieces raises BlobDamagedError when a blob cannot be read or is not as long as it claims.
@@ -27,13 +27,13 @@ def request_body(parts: tuple[BodyPart, ...]) -> bytes | AsyncIterator[bytes] | 
         return None
     if len(parts) == 1 and isinstance(parts[0], bytes) and len(parts[0]) <= _PIECE:
         return parts[0]
-    return _pieces(parts)
+    return _pieces(parts, workers)
 
 
-async def _pieces(parts: tuple[BodyPart, ...]) -> AsyncIterator[bytes]:
+async def _pieces(parts: tuple[BodyPart, ...], workers: Workers) -> AsyncIterator[bytes]:
     for part in parts:
         length = _length(part)
-        data = await asyncio.to_thread(_bytes, part) if length > _THREAD_BYTES else _bytes(part)
+        data = await workers.run(_bytes, part) if length > _THREAD_BYTES else _bytes(part)
         if len(data) != length:
             raise BlobDamagedError("a blob is not as long as it claims")
         for start in range(0, length, _PIECE):
@@ -52,5 +52,5 @@ def _bytes(part: BodyPart) -> bytes:
     if isinstance(part, bytes):
         return part
     if isinstance(part, AsBase64):
-        return part.prefix.encode() + part.blob.base64()
+        return b"".join((part.prefix.encode(), part.blob.base64()))
     return part.blob.read()

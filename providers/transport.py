@@ -27,6 +27,7 @@ from providers.spec.adapter import Endpoint
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import BodyTooLargeError, Spool
+from providers.workers import Workers
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -59,7 +60,10 @@ class TransportLimits:
 class Transport:
     """Carries ``HttpCall`` to a vendor and brings the ``Reply``. Must be created and closed in a running event loop."""
 
-    def __init__(self, *, spool_dir: Path | None = None, limits: TransportLimits | None = None) -> None:
+    def __init__(
+        self, *, workers: Workers | None = None, spool_dir: Path | None = None, limits: TransportLimits | None = None
+    ) -> None:
+        self._workers = workers or Workers()
         self._spool_dir = spool_dir
         self._limits = limits or TransportLimits()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
@@ -139,7 +143,7 @@ class Transport:
     ) -> Reply:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        data = request_body(call.body)
+        data = request_body(call.body, self._workers)
         async with session.request(call.method, url, data=data, headers=headers, allow_redirects=False) as response:
             first_byte = loop.time() - started
             ok = 200 <= response.status < 300
@@ -149,7 +153,18 @@ class Transport:
                 body = spool.finish()
             finally:
                 spool.close()
-            return await _reply(response.status, response.headers, body, call, first_byte)
+            return await self._reply(response.status, response.headers, body, call, first_byte)
+
+    async def _reply(
+        self, status: int, headers: Mapping[str, str], body: bytes | mmap.mmap, call: HttpCall, first_byte: float
+    ) -> Reply:
+        names: Mapping[str, str] = MappingProxyType({name.lower(): value for name, value in headers.items()})
+        if call.wants_image and 200 <= status < 300:
+            media_type = names.get("content-type", "").split(";")[0].strip().lower()
+            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), media_type)
+            return Reply(status, names, blob=blob, first_byte_seconds=first_byte)
+        skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
+        return Reply(status, names, skeleton, blobs, first_byte_seconds=first_byte)
 
     async def close(self) -> None:
         """Close every connection. Later calls are Unanswered."""
@@ -271,15 +286,3 @@ async def _collect(content: aiohttp.StreamReader, spool: Spool, *, cap: int | No
         spool.write(chunk[:room])
         if room < len(chunk):
             return
-
-
-async def _reply(
-    status: int, headers: Mapping[str, str], body: bytes | mmap.mmap, call: HttpCall, first_byte: float
-) -> Reply:
-    names: Mapping[str, str] = MappingProxyType({name.lower(): value for name, value in headers.items()})
-    if call.wants_image and 200 <= status < 300:
-        media_type = names.get("content-type", "").split(";")[0].strip().lower()
-        blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), media_type)
-        return Reply(status, names, blob=blob, first_byte_seconds=first_byte)
-    skeleton, blobs = await asyncio.to_thread(cut, body) if len(body) > _THREAD_BYTES else cut(body)
-    return Reply(status, names, skeleton, blobs, first_byte_seconds=first_byte)

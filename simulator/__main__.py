@@ -26,6 +26,9 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     parser.add_argument(
         "--time-scale", type=float, default=plain.time_scale, help="how many times faster than the vendors"
     )
+    parser.add_argument(
+        "--exit-with-stdin", action="store_true", help="stop when standard input ends, as it does when a parent dies"
+    )
     given = parser.parse_args(arguments)
     if not 0 < given.time_scale < float("inf"):
         parser.error("--time-scale must be greater than 0")
@@ -39,6 +42,7 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
         ca_file=given.ca_file,
         seed=given.seed,
         time_scale=given.time_scale,
+        exit_with_stdin=given.exit_with_stdin,
     )
 
 

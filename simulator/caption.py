@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from PIL import Image, ImageDraw
 
-from PIL import Image, ImageDraw, ImageFont
-
+from simulator.lettering import Face, Font, font, legible
 from simulator.vendors import Look
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Box = tuple[int, int, int, int]
 
 LONGEST = 600
 """Characters of the prompt that are shown; more would not be legible."""
 WHITE = (255, 255, 255)
 INK = (16, 18, 28)
-
-
-@lru_cache(maxsize=64)
-def _font(size: int) -> Font:
-    return ImageFont.load_default(size)
 
 
 def draw_caption(picture: Image.Image, title: str, prompt: str, footnote: str, look: Look) -> None:
@@ -57,20 +50,20 @@ def _beside(width: int, height: int, margin: int) -> tuple[Box, Box, Box]:
     )
 
 
-def _wrapped(text: str, font: Font, room: float) -> list[str]:
+def _wrapped(text: str, type_: Font, room: float) -> list[str]:
     """Lines no wider than ``room``; a word that is wider is cut."""
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
         candidate = f"{line} {word}".strip()
-        if font.getlength(candidate) <= room:
+        if type_.getlength(candidate) <= room:
             line = candidate
             continue
         if line:
             lines.append(line)
-        while font.getlength(word) > room and len(word) > 1:
-            cut = max(int(len(word) * room / font.getlength(word)), 1)
-            while cut > 1 and font.getlength(word[:cut]) > room:
+        while type_.getlength(word) > room and len(word) > 1:
+            cut = max(int(len(word) * room / type_.getlength(word)), 1)
+            while cut > 1 and type_.getlength(word[:cut]) > room:
                 cut -= 1
             lines.append(word[:cut])
             word = word[cut:]
@@ -78,17 +71,17 @@ def _wrapped(text: str, font: Font, room: float) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def _fitting(text: str, box: Box, largest: int, padding: float) -> tuple[Font, list[str], int]:
+def _fitting(text: str, face: Face, box: Box, largest: int, padding: float) -> tuple[Font, list[str], int]:
     """The largest type in which the text fits the box; the smallest there is when none does."""
     size = largest
     while True:
-        font = _font(size)
+        type_ = font(face, size)
         inset = 2 * padding * size
-        lines = _wrapped(text, font, max(box[2] - box[0] - inset, 1))
+        lines = _wrapped(text, type_, max(box[2] - box[0] - inset, 1))
         leading = round(size * 1.25)
-        whole = size < largest // 2 or max(map(font.getlength, text.split(" "))) <= box[2] - box[0] - inset
+        whole = size < largest // 2 or max(map(type_.getlength, text.split(" "))) <= box[2] - box[0] - inset
         if (whole and len(lines) * leading + inset <= box[3] - box[1]) or size <= 8:
-            return font, lines, leading
+            return type_, lines, leading
         size = max(int(size * 0.85), 8)
 
 
@@ -104,11 +97,12 @@ def _write(
 ) -> None:
     """Text on a panel just large enough for it: at the left when tight, else in the middle of the box."""
     padding = 0.35 if tight else 0.6
-    font, lines, leading = _fitting(text, box, largest, padding)
+    face, text = legible(text)
+    type_, lines, leading = _fitting(text, face, box, largest, padding)
     if not lines:
         return
     inset = round(padding * leading / 1.25)
-    wide = round(max(font.getlength(line) for line in lines)) + 2 * inset
+    wide = round(max(type_.getlength(line) for line in lines)) + 2 * inset
     high = len(lines) * leading + 2 * inset
     left = box[0] if tight else (box[0] + box[2] - wide) // 2
     top = box[1] if tight else (box[1] + box[3] - high) // 2
@@ -117,4 +111,4 @@ def _write(
     behind = picture.crop(panel)
     picture.paste(Image.blend(behind, Image.new("RGB", behind.size, ground), 0.84), panel[:2])
     for place, line in enumerate(lines):
-        pen.text((left + inset, top + inset + place * leading), line, font=font, fill=WHITE)
+        pen.text((left + inset, top + inset + place * leading), line, font=type_, fill=WHITE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,12 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.bodies import Unreadable, read_json
 from simulator.delivery import Endpoint
 from simulator.faults import Fault, Kind, able
 from simulator.vendors import Vendor
 from simulator.world import World
 
 EVERY = "*"
+LARGEST_NUMBER = 1e15
+"""In either direction; whole numbers up to it are exact as floats."""
 
 
 class Misordered(Exception):
@@ -133,15 +135,14 @@ def _answered(call: Callable[[Request], Any]) -> Endpoint:
 
 
 async def _object(request: Request, known: set[str], required: Iterable[str]) -> dict[str, Any]:
-    text = await request.body() or b"{}"
     try:
-        order = json.loads(text)
-    except ValueError:
-        raise Misordered("the body is not JSON") from None
+        order = await read_json(request, empty="{}")
+    except Unreadable as error:
+        raise Misordered(str(error)) from None
     if not isinstance(order, dict):
         raise Misordered("the body must be a JSON object")
     if strange := sorted(set(order) - known):
-        raise Misordered(f"unknown field {', '.join(strange)}; known: {_listed(known)}")
+        raise Misordered(f"unknown field {', '.join(strange)[:100]}; known: {_listed(known)}")
     if missing := [name for name in required if order.get(name) is None]:
         raise Misordered(f"missing field {', '.join(missing)}")
     return order
@@ -150,16 +151,21 @@ async def _object(request: Request, known: set[str], required: Iterable[str]) ->
 def _vendors(name: Any) -> frozenset[Vendor]:
     if name == EVERY:
         return frozenset(Vendor)
-    if name not in set(Vendor):
-        raise Misordered(f"unknown provider {name!r}; known: {_listed(Vendor)} and * for all")
+    if not isinstance(name, str) or name not in set(Vendor):
+        raise Misordered(f"unknown provider {_quoted(name)}; known: {_listed(Vendor)} and * for all")
     return frozenset({Vendor(name)})
 
 
+def _quoted(value: Any) -> str:
+    """A wrong value as an error tells it: not at length."""
+    return repr(value)[:100]
+
+
 def _kind(name: Any) -> Kind:
-    if isinstance(name, int) and not isinstance(name, bool):
+    if isinstance(name, int) and not isinstance(name, bool) and name in range(1000):
         name = str(name)
-    if name not in set(Kind):
-        raise Misordered(f"unknown kind {name!r}; known: {', '.join(Kind)}")
+    if not isinstance(name, str) or name not in set(Kind):
+        raise Misordered(f"unknown kind {_quoted(name)}; known: {', '.join(Kind)}")
     return Kind(name)
 
 
@@ -171,7 +177,7 @@ def _number(order: dict[str, Any], name: str, least: float, most: float, *, whol
     fine = (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value) <= LARGEST_NUMBER
         and least <= value <= most
     )
     if not fine or (whole and value != int(value)):

@@ -49,6 +49,10 @@ class Dice:
         """An id that is the same under the same seed."""
         return "".join(self._stream("token").choices(alphabet, k=length))
 
+    def mark(self) -> str:
+        """A short id to be read off a picture; letters and digits that are not mistaken for one another."""
+        return "".join(self._stream("mark").choices("23456789abcdefghjkmnpqrstuvwxyz", k=5))
+
     def uuid(self) -> str:
         """An id in the shape of a random UUID."""
         digits = self.token(32, "0123456789abcdef")

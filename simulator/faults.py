@@ -86,7 +86,10 @@ class Strike:
     def number(self, name: str, default: float) -> float:
         """A numeric parameter of the order."""
         value = self.params.get(name, default)
-        return float(value) if isinstance(value, int | float) else default
+        try:
+            return float(value) if isinstance(value, int | float) else default
+        except OverflowError:
+            return default
 
 
 class Faults:
@@ -132,15 +135,22 @@ class Faults:
         self._orders = kept
         return gone
 
-    def strike(self, vendor: Vendor, model: str, dice: Dice) -> Strike | None:
-        """What hits this request, if anything; uses up one of a counted order."""
+    def foremost(self, vendor: Vendor, model: str, dice: Dice) -> Fault | None:
+        """The order that would hit this request, which is not used up by asking."""
         for order in self.standing():
             if order.concerns(vendor, model) and dice.fault_draw(order.number) < order.rate:
-                if order.count is not None:
-                    order.count -= 1
-                order.hits += 1
-                return Strike(order.kind, order.hits - 1, order.params)
+                return order
         return None
+
+    def strike(self, vendor: Vendor, model: str, dice: Dice) -> Strike | None:
+        """What hits this request, if anything; uses up one of a counted order."""
+        order = self.foremost(vendor, model, dice)
+        if order is None:
+            return None
+        if order.count is not None:
+            order.count -= 1
+        order.hits += 1
+        return Strike(order.kind, order.hits - 1, order.params)
 
     def restart(self) -> None:
         """Forget everything, the numbering included."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -46,9 +49,15 @@ def certificate(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 for any free one. OSError when it cannot be had."""
+    """A listening socket; port 0 for any free one. OSError when it cannot be had.
+
+    Its connections send at once: otherwise the second answer on a connection waits 40 ms for the client's delayed
+    acknowledgement, as asyncio sets the option only on sockets that were made with the protocol's number.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    listener = socket.create_server((host, port), family=family)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
@@ -65,7 +74,7 @@ def _server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
 
 
 async def serve(settings: SimulatorSettings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; says what is served where once the ports are open.
+    """Serve until SIGINT or SIGTERM, or the end of standard input when the settings say so; says what is served where once the ports are open.
 
     OSError when a port cannot be had.
     """
@@ -91,10 +100,21 @@ async def serve(settings: SimulatorSettings, announce: Callable[[str], None]) ->
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    if settings.exit_with_stdin:
+        threading.Thread(target=_at_end_of_input, args=(loop, stop), daemon=True, name="stdin").start()
     announce(announcement(settings))
     await asyncio.gather(
         *(server.serve(sockets=[listener]) for server, listener in zip(servers, listeners, strict=True))
     )
+
+
+def _at_end_of_input(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Read standard input to its end, which is also the end of whoever holds the other side, and stop."""
+    with contextlib.suppress(OSError):  # closed, which is an end too
+        while os.read(0, 65_536):
+            continue
+    with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stop)
 
 
 def announcement(settings: SimulatorSettings) -> str:

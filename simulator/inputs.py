@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from simulator.media import Media
 from simulator.shelf import Shelf
@@ -50,10 +50,13 @@ async def fetched(url: str, media: Media, files: Files) -> bytes:
     """The bytes behind a link. Unfetchable when it is neither a data URI nor one of ours."""
     if url.startswith("data:"):
         return data_uri_bytes(url)
-    path = urlsplit(url).path
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        raise Unfetchable from None
     if path.startswith("/media/") and (medium := media.find(path.removeprefix("/media/"))):
         return await media.paint(medium.recipe)
-    if "/files/" in path and (file := files.find(path.rpartition("/")[2])):
+    if "/files/" in path and (file := files.find(unquote(path.rpartition("/")[2]))):
         return file.data
     raise Unfetchable
 

@@ -10,7 +10,8 @@ FAL_PREFIX = "simulator.fal_prefix"
 
 def origin(request: Request) -> str:
     """Scheme and host of the request, without a trailing slash."""
-    return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+    host, port = request.scope.get("server") or ("localhost", None)
+    return f"{request.scope['scheme']}://{request.headers.get('host', host if port is None else f'{host}:{port}')}"
 
 
 def fal_root(request: Request) -> str:

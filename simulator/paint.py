@@ -88,6 +88,8 @@ class Recipe:
     """A filtered picture: nothing but black."""
     quality: int = 85
     """Of JPEG and WebP, 1 to 100."""
+    mark: str = ""
+    """A short id that is drawn on the picture, so that two pictures of one prompt differ."""
 
     @property
     def weight(self) -> int:
@@ -142,6 +144,8 @@ def _footnote(recipe: Recipe) -> str:
         parts.append(f"edited from {len(recipe.references)} image{'s' if len(recipe.references) > 1 else ''}")
     if recipe.number > 1:
         parts.append(f"no. {recipe.number}")
+    if recipe.mark:
+        parts.append(f"id {recipe.mark}")
     return "  ·  ".join(parts)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +22,8 @@ from simulator.media import vendor_of
 from simulator.origin import FAL_PREFIX
 from simulator.replicate.routes import ReplicateRoutes
 from simulator.settings import SimulatorSettings
-from simulator.world import World
+from simulator.refusal import refusal
+from simulator.world import ERA, Overtaken, World
 
 MARK = b"x-image-gateway-simulator"
 SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "proxy-authorization", "cookie"})
@@ -36,7 +40,22 @@ def create_app(settings: SimulatorSettings | None = None, clock: Callable[[], fl
         *FalRoutes(world).routes(),
         *ReplicateRoutes(world).routes(),
     ]
-    return Marked(Starlette(routes=routes), world)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _nowhere, Exception: _broken})
+    return Marked(app, world)
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    """No such path, or not by this method."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    sentence = "Method Not Allowed" if status == 405 else "The requested URL was not found on this server."
+    return refusal(request.url.path, status, sentence, error.headers if isinstance(error, HTTPException) else None)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """What nobody expected; ``Marked`` tells it on standard error."""
+    if isinstance(error, Overtaken):
+        return refusal(request.url.path, 503, "The simulator was reset meanwhile.")
+    return refusal(request.url.path, 500, "The simulator failed; its standard error says how.")
 
 
 async def _greeting(_request: Request) -> Response:
@@ -56,6 +75,7 @@ class Marked:
             await self._app(scope, receive, send)
             return
         vendor = vendor_of(scope["path"])
+        scope = {**scope, ERA: self._world.era}
         entry = _entry(scope, vendor.value if vendor else None)
         if vendor is not None:
             self._world.journal.append(entry)
@@ -75,7 +95,12 @@ class Marked:
                 message = {**message, "headers": [*message.get("headers", []), (MARK, mark)]}
             await send(message)
 
-        await self._app(scope, counted, marked)
+        try:
+            await self._app(scope, counted, marked)
+        except (Overtaken, ClientDisconnect):
+            return
+        except Exception:  # noqa: BLE001 - the last catch: answered already, in the vendor's shape
+            traceback.print_exc(file=sys.stderr)
 
 
 def _entry(scope: Scope, vendor: str | None) -> dict[str, Any]:
@@ -87,10 +112,14 @@ def _entry(scope: Scope, vendor: str | None) -> dict[str, Any]:
         "method": scope["method"],
         "path": scope["path"] + (f"?{safe}" if safe else ""),
         "vendor": vendor,
-        "size": int(next((value for name, value in headers if name == "content-length" and value.isdigit()), "0")),
+        "size": int(next((value for name, value in headers if name == "content-length" and _is_count(value)), "0")),
         "status": None,
         "headers": {name: value for name, value in headers if name.lower() not in SECRET_HEADERS},
     }
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 class FalAtRoot:

@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+
+from starlette.requests import Request
 
 from simulator.books import Account, Books
 from simulator.dice import Dice
@@ -30,6 +33,8 @@ class Turn:
     strike: Strike | None
     waiting: float
     working: float
+    era: int = 0
+    """The world's era in which it began: what began before a reset is not written into the new books."""
 
     @property
     def kind(self) -> Kind | None:
@@ -40,6 +45,14 @@ class Turn:
     def seconds(self) -> float:
         """Waiting and working together."""
         return self.waiting + self.working
+
+
+class Overtaken(Exception):
+    """The simulator was reset while the request was under way."""
+
+
+ERA = "simulator.era"
+"""Key of the ASGI scope: the world's era in which the request arrived."""
 
 
 class World:
@@ -60,11 +73,14 @@ class World:
         self._numbers: dict[Vendor, int] = {}
         self._busy: dict[Vendor, int] = {}
         self.seed = settings.seed
+        self.era = 0
+        """How many times the world began anew."""
         self.reset(settings.seed)
 
     def reset(self, seed: int) -> None:
         """Back to the first second, under this seed."""
         self.seed = seed
+        self.era += 1
         self.tempers = {vendor: Temper(self.settings.time_scale) for vendor in Vendor}
         self._numbers = dict.fromkeys(Vendor, 0)
         self._busy = dict.fromkeys(Vendor, 0)
@@ -76,8 +92,30 @@ class World:
         for forget in self.on_reset:
             forget()
 
-    def turn(self, account: Account, *, quick: bool = False) -> Turn:
-        """Begin a generation: count it in the books, draw its luck and its time."""
+    def remains(self, request: Request) -> None:
+        """Overtaken when the world was reset since the request arrived."""
+        if request.scope.get(ERA, self.era) != self.era:
+            raise Overtaken
+
+    def denied(self, vendor: Vendor, model: str) -> bool:
+        """Whether a request that is refused anyhow meets a ``bad_key`` fault: vendors look at the key first."""
+        number = self._numbers[vendor] + 1
+        dice = Dice(self.seed, vendor, number)
+        order = self.faults.foremost(vendor, model, dice)
+        if order is None or order.kind is not Kind.BAD_KEY:
+            return False
+        self._numbers[vendor] = number
+        self.faults.strike(vendor, model, dice)
+        return True
+
+    def bill(self, turn: Turn, account: Account, images: int, amount: Decimal) -> None:
+        """Write down a delivery, unless it is one of an era that is over; ``amount`` is USD for all its images."""
+        if turn.era == self.era:
+            self.books.bill(account, images, amount)
+
+    def turn(self, request: Request, account: Account, *, quick: bool = False) -> Turn:
+        """Begin a generation: count it in the books, draw its luck and its time. Overtaken as ``remains`` says."""
+        self.remains(request)
         vendor = account.vendor
         self.books.entry(account).requests += 1
         self._numbers[vendor] += 1
@@ -89,7 +127,7 @@ class World:
         waiting, working = dice.latency(account.tier, quick=quick)
         if temper.latency_s is not None:
             waiting, working = 0.0, temper.latency_s
-        return Turn(dice, strike, waiting / temper.time_scale, working / temper.time_scale)
+        return Turn(dice, strike, waiting / temper.time_scale, working / temper.time_scale, self.era)
 
     def full(self, vendor: Vendor) -> bool:
         """Whether one more generation would exceed the vendor's concurrency."""

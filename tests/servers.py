@@ -23,6 +23,7 @@ def running(app: Any, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     Connections still open at the end get one second, then are dropped. RuntimeError when it does not start or stop.
     """
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers on a kept connection take 40 ms
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,

@@ -23,6 +23,6 @@ class Labelled:
         """The image bytes. Raises BlobDamagedError when they cannot be had."""
         return self.blob.read()
 
-    def base64(self) -> bytes:
+    def base64(self) -> bytes | memoryview:
         """The image as base64. Raises BlobDamagedError when it cannot be had."""
         return self.blob.base64()

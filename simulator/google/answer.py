@@ -33,7 +33,7 @@ def bill(vendor: Vendor, model: GoogleModel, order: Order, kind: Kind | None) ->
     return 1, image_price(vendor, model.family, order.tier) + extra
 
 
-def recipe_of(vendor: Vendor, model_id: str, order: Order, kind: Kind | None) -> Recipe:
+def recipe_of(vendor: Vendor, model_id: str, order: Order, kind: Kind | None, mark: str) -> Recipe:
     """The picture this order gets, spoiled as the fault wants."""
     return Recipe(
         vendor=vendor,
@@ -44,6 +44,7 @@ def recipe_of(vendor: Vendor, model_id: str, order: Order, kind: Kind | None) ->
         references=order.references,
         black=kind is Kind.FLAGGED_BLACK,
         quality=order.quality,
+        mark=mark,
     )
 
 
@@ -54,7 +55,6 @@ async def answer(
     kind = turn.kind
     hit = turn.strike.hit if turn.strike else 0
     body: dict[str, Any] = {}
-    delivered = False
     if kind is Kind.REFUSAL and hit % 2:
         body["promptFeedback"] = {"blockReason": "PROHIBITED_CONTENT"}
     elif kind is Kind.SHORT_COUNT:
@@ -68,12 +68,12 @@ async def answer(
     elif kind is Kind.NO_IMAGE or not order.wants_image:
         body["candidates"] = [_candidate([{"text": "Which picture do you have in mind?"}], "STOP")]
     else:
-        parts = await _picture_parts(media, recipe_of(vendor, model_id, order, kind), order, turn)
+        parts = await _picture_parts(media, recipe_of(vendor, model_id, order, kind, turn.dice.mark()), order, turn)
         body["candidates"] = [_candidate(parts, "IMAGE_SAFETY" if kind is Kind.FLAGGED_BLACK else "STOP")]
-        delivered = True
-    if order.search and delivered:
+    paid = bill(vendor, model, order, kind)[0] > 0
+    if order.search and paid:
         body["candidates"][0]["groundingMetadata"] = {"webSearchQueries": [order.prompt[:100]]}
-    body["usageMetadata"] = _usage(vendor, model, order, delivered=delivered)
+    body["usageMetadata"] = _usage(vendor, model, order, paid=paid)
     body["modelVersion"] = model_id
     body["responseId"] = turn.dice.token(22)
     if vendor is Vendor.VERTEX:
@@ -109,12 +109,15 @@ async def _image_part(media: Media, recipe: Recipe, kind: Kind | None) -> dict[s
     return {"inlineData": {"mimeType": mime.value, "data": text}}
 
 
-def _usage(vendor: Vendor, model: GoogleModel, order: Order, *, delivered: bool) -> dict[str, Any]:
-    """Token counts: pictures from Google's table, the rest plausible."""
+def _usage(vendor: Vendor, model: GoogleModel, order: Order, *, paid: bool) -> dict[str, Any]:
+    """Token counts: pictures from Google's table, the rest plausible.
+
+    An answer that is not billed counts no tokens of output or thinking, so that usage and bill tell the same story.
+    """
     text = len(order.prompt) // 4 + 1
     images = INPUT_IMAGE_TOKENS * len(order.references)
-    out = model.tokens[order.tier] if delivered else 0
-    thoughts = 0 if model.levels is None else 900 if order.high_thinking else 108
+    out = model.tokens[order.tier] if paid else 0
+    thoughts = 0 if model.levels is None or not paid else 900 if order.high_thinking else 108
     details = [{"modality": "TEXT", "tokenCount": text}]
     if images:
         details.append({"modality": "IMAGE", "tokenCount": images})
@@ -123,7 +126,7 @@ def _usage(vendor: Vendor, model: GoogleModel, order: Order, *, delivered: bool)
         "totalTokenCount": text + images + out + thoughts,
         "promptTokensDetails": details,
     }
-    if delivered:
+    if paid:
         usage["candidatesTokenCount"] = out
         usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": out}]
     if thoughts:

@@ -102,7 +102,7 @@ def normalised(value: Any, schema: Any, path: str = "") -> Any:
     for name, item in value.items():
         known = camel(name)
         if known not in schema:
-            raise unknown_field(name, path)
+            raise unknown_field(name[:200], path)
         if item is not None:
             result[known] = normalised(item, schema[known], f"{path}.{snake(known)}" if path else snake(known))
     return result

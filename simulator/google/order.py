@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +99,7 @@ def _thinking(model: GoogleModel, config: dict[str, Any] | None) -> tuple[bool, 
         if "thinkingBudget" in config:
             raise invalid("thinking_budget and thinking_level cannot be given together.")
         if not isinstance(level, str) or level.upper() not in model.levels:
-            raise invalid(f"Thinking level {level} is not supported for this model.")
+            raise invalid(f"Thinking level {str(level)[:100]} is not supported for this model.")
     return str(level).upper() == "HIGH", config.get("includeThoughts") is True
 
 
@@ -144,14 +143,15 @@ def _parts(vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]]) -
 
 
 def _inline(vendor: Vendor, blob: dict[str, Any]) -> bytes:
-    if blob.get("mimeType") not in INPUT_TYPES:
-        raise invalid(f"Unsupported MIME type: {blob.get('mimeType')}")
+    mime = blob.get("mimeType")
+    if not isinstance(mime, str) or mime not in INPUT_TYPES:
+        raise invalid(f"Unsupported MIME type: {str(mime)[:100]}")
     text = blob.get("data")
     if not isinstance(text, str):
         raise invalid("Invalid value at 'inline_data.data' (TYPE_BYTES).")
     try:
         data = base64.b64decode(re.sub(r"\s", "", text).replace("-", "+").replace("_", "/"), validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is a text beyond ASCII
         raise invalid("Invalid value at 'inline_data.data' (TYPE_BYTES), Base64 decoding failed.") from None
     if vendor is Vendor.VERTEX and len(data) > VERTEX_INLINE_BYTES:
         raise invalid("The inline image exceeds the limit of 7 MB.")
@@ -161,7 +161,7 @@ def _inline(vendor: Vendor, blob: dict[str, Any]) -> bytes:
 def _tier(model: GoogleModel, asked: Any) -> Tier:
     if asked is None:
         return Tier.ONE
-    if asked not in {tier.value for tier in model.tokens}:
+    if not isinstance(asked, str) or asked not in {tier.value for tier in model.tokens}:
         raise invalid()
     return Tier(asked)
 
@@ -180,6 +180,8 @@ def _output(vendor: Vendor, model: GoogleModel, options: dict[str, Any]) -> tupl
         return model.format, 85
     mime = options.get("mimeType", "image/png")
     quality = options.get("compressionQuality", 85)
-    if mime not in OUTPUT_FORMATS or not isinstance(quality, int) or not 0 <= quality <= 100:
+    if not isinstance(mime, str) or mime not in OUTPUT_FORMATS:
+        raise invalid()
+    if not isinstance(quality, int) or not 0 <= quality <= 100:
         raise invalid()
     return OUTPUT_FORMATS[mime], max(quality, 1)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.bodies import TooLarge, Unreadable, read_bytes, read_json
 from simulator.books import Account, Operation
 from simulator.delivery import FOREVER, ClientGone, Endpoint, Nothing, travelling, wait_or_gone
 from simulator.faults import Kind
@@ -23,8 +24,6 @@ from simulator.world import World
 
 VERSIONS = {Vendor.GEMINI: ("v1", "v1beta"), Vendor.VERTEX: ("v1", "v1beta1")}
 METHODS = ("generateContent", "streamGenerateContent")
-LARGEST_BODY = 100_000_000
-"""Bytes; Google's announced inline limit for Gemini, unverified."""
 
 
 class GoogleRoutes:
@@ -41,6 +40,10 @@ class GoogleRoutes:
             Route("/gemini/{version}/models", self._guarded(Vendor.GEMINI, self._list), methods=["GET"]),
             Route("/gemini/{version}/models/{model:path}", self._guarded(Vendor.GEMINI, self._get), methods=["GET"]),
             Route("/gemini/{version}/models/{call:path}", self._guarded(Vendor.GEMINI, self._gemini), methods=["POST"]),
+            *[
+                Route(root + "publishers/google/models", self._guarded(Vendor.VERTEX, self._garden), methods=["GET"])
+                for root in (project, "/vertex/{version}/")
+            ],
             Route(project + publisher, self._guarded(Vendor.VERTEX, self._vertex), methods=["POST"]),
             Route("/vertex/{version}/" + publisher, self._guarded(Vendor.VERTEX, self._vertex), methods=["POST"]),
             Route("/vertex/token", self._token, methods=["POST"]),
@@ -75,12 +78,18 @@ class GoogleRoutes:
         version = request.path_params["version"]
         name, _, method = request.path_params["call"].rpartition(":")
         model_id = name.removeprefix("models/")
-        if method not in METHODS or model_id not in MODELS:
-            raise errors.not_found(vendor, model_id or method, version)
-        model = MODELS[model_id]
-        order = await asyncio.to_thread(read_order, vendor, model, await _body(request))
+        try:
+            if method not in METHODS or model_id not in MODELS:
+                raise errors.not_found(vendor, model_id or method, version)
+            model = MODELS[model_id]
+            order = await asyncio.to_thread(read_order, vendor, model, await _body(request))
+        except GoogleError:
+            world.remains(request)
+            if world.denied(vendor, model_id):
+                raise errors.bad_key(vendor) from None
+            raise
         account = Account(vendor, model_id, order.tier, Operation.EDIT if order.references else Operation.GENERATE)
-        turn = world.turn(account)
+        turn = world.turn(request, account)
         refused = errors.at_the_door(vendor, turn.strike, model_id, version)
         if isinstance(refused, GoogleError):
             raise refused
@@ -91,12 +100,17 @@ class GoogleRoutes:
         with world.busy(vendor):
             await wait_or_gone(request, FOREVER if turn.kind is Kind.HANG else turn.seconds)
             body = await answer(world.media, vendor, model_id, model, order, turn)
-        world.books.bill(account, *bill(vendor, model, order, turn.kind))
+        world.bill(turn, account, *bill(vendor, model, order, turn.kind))
         return travelling(turn.strike, _told(request, method, body))
 
     async def _list(self, _request: Request) -> Response:
         models = [_described(model_id, model) for model_id, model in MODELS.items()]
         return JSONResponse({"models": models})
+
+    async def _garden(self, _request: Request) -> Response:
+        """Vertex's list of a publisher's models."""
+        named = [{"name": f"publishers/google/models/{model_id}", "versionId": "default"} for model_id in MODELS]
+        return JSONResponse({"publisherModels": named})
 
     async def _get(self, request: Request) -> Response:
         model_id = request.path_params["model"]
@@ -106,7 +120,10 @@ class GoogleRoutes:
 
     async def _token(self, request: Request) -> Response:
         """A service account's token endpoint: point ``token_uri`` here. Checks neither signature nor audience."""
-        form = (await request.body()).decode("utf-8", "replace")
+        try:
+            form = (await read_bytes(request)).decode("utf-8", "replace")
+        except TooLarge:
+            form = ""
         if "assertion=" not in form:
             return JSONResponse({"error": "invalid_request", "error_description": "No assertion."}, 400)
         return JSONResponse({"access_token": "simulated-token", "expires_in": 3599, "token_type": "Bearer"})
@@ -120,12 +137,12 @@ def _has_credentials(vendor: Vendor, request: Request) -> bool:
 
 
 async def _body(request: Request) -> Any:
-    if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
-        raise GoogleError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit.")
     try:
-        return json.loads(await request.body())
-    except ValueError:
-        raise errors.invalid("Invalid JSON payload received.") from None
+        return await read_json(request)
+    except TooLarge:
+        raise GoogleError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit.") from None
+    except Unreadable as error:
+        raise errors.invalid(f"Invalid JSON payload received: {error}.") from None
 
 
 def _told(request: Request, method: str, body: dict[str, Any]) -> Response:

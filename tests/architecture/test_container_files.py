@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from app.serve import GRACE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,6 +32,17 @@ def test_compose_has_the_gateway_and_redis(compose: dict[str, Any]) -> None:
 
 def test_compose_demands_keys(compose: dict[str, Any]) -> None:
     assert compose["services"]["gateway"]["environment"]["GATEWAY_API_KEYS"].startswith("${GATEWAY_API_KEYS:?")
+
+
+def test_compose_hands_every_provider_key_through(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["gateway"]["environment"]
+    for name in ("GEMINI_API_KEY", "VERTEX_API_KEY", "GOOGLE_CLOUD_PROJECT", "FAL_KEY", "REPLICATE_API_TOKEN"):
+        assert environment[name] == f"${{{name}:-}}"
+
+
+def test_compose_leaves_time_to_finish_and_to_cancel(compose: dict[str, Any]) -> None:
+    grace = compose["services"]["gateway"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) >= GRACE_SECONDS + 12
 
 
 @pytest.mark.parametrize("service", ["gateway", "redis"])

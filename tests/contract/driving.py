@@ -142,7 +142,7 @@ def sent_body(call: HttpCall) -> bytes:
             case Raw(blob):
                 parts.append(blob.read())
             case AsBase64(blob, prefix):
-                parts.append(prefix.encode() + blob.base64())
+                parts.append(prefix.encode() + bytes(blob.base64()))
             case bytes():
                 parts.append(part)
     return b"".join(parts)

@@ -17,6 +17,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.e2e.conftest import Vendors
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = str(Path(sys.executable).with_name("image-gateway"))
 EMPTY = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200", "GATEWAY_PORT": "0"}
@@ -127,6 +129,32 @@ def test_generate_tells_a_person_what_was_wrong(tmp_path: Path) -> None:
     )
 
 
+def test_generate_with_a_provider_that_makes_only_jpeg_writes_jpeg_and_says_so(
+    vendors: Vendors, tmp_path: Path
+) -> None:
+    environment = {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": f"{vendors.url}/gemini"}
+    done = run("generate", "a red fox", "-o", "fox.png", cwd=tmp_path, environment=environment)
+    with Image.open(tmp_path / "fox.jpeg") as picture:
+        assert picture.format == "JPEG"
+    assert "fox.jpeg" in done.stderr
+    assert not (tmp_path / "fox.png").exists()
+
+
+def test_generate_looks_at_its_target_before_anybody_is_paid(vendors: Vendors, tmp_path: Path) -> None:
+    environment = {"FAL_KEY": "k", "FAL_BASE_URL": f"{vendors.url}/fal"}
+    (tmp_path / "d.png").mkdir()
+    said = run("generate", "a fox", "-o", "d.png", cwd=tmp_path, environment=environment, code=1).stderr
+    assert "is a folder" in said
+    assert "Traceback" not in said
+    assert vendors.books() == []
+
+
+def test_generate_names_the_provider_once(tmp_path: Path) -> None:
+    run("generate", "a fox", "--provider", "fal", "--model", "fal/flux-schnell", cwd=tmp_path)
+    said = run("generate", "a fox", "--provider", "nope", cwd=tmp_path, code=1).stderr
+    assert "gemini, vertex, fal, replicate" in said
+
+
 def test_demo_without_keys_simulates_all_four_and_says_so(tmp_path: Path) -> None:
     with serving("demo", cwd=tmp_path) as (process, url, said):
         assert "gemini, vertex, fal, replicate" in said
@@ -138,6 +166,26 @@ def test_demo_without_keys_simulates_all_four_and_says_so(tmp_path: Path) -> Non
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
         assert not _alive(children[0])
+
+
+@pytest.mark.parametrize("wait_s", [0.3, 0.6, 0.9, 1.2])
+def test_a_signal_while_the_demo_starts_leaves_no_simulator_behind(tmp_path: Path, wait_s: float) -> None:
+    process = subprocess.Popen(
+        [PROGRAM, "demo"], cwd=tmp_path, env=EMPTY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(wait_s)
+    children = _children(process.pid)
+    process.send_signal(signal.SIGTERM)
+    process.wait(15)
+    assert not any(_alive(int(child)) for child in children)
+
+
+def test_a_killed_demo_takes_its_simulator_along(tmp_path: Path) -> None:
+    with serving("demo", cwd=tmp_path) as (process, _, _):
+        (child,) = _children(process.pid)
+        process.kill()
+        process.wait(10)
+        assert not _alive(int(child))
 
 
 def test_demo_with_a_key_simulates_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from routing.attempt import Attempt
 
 def success_parts(
     delivered: Delivered, metadata: Mapping[str, object], *, created: int, usage: Usage | None = None
-) -> tuple[bytes, ...]:
+) -> tuple[bytes | memoryview, ...]:
     """The success body in order: JSON up to the image, the image's base64 as it is, JSON after it.
 
     The base64, up to 27 MB of it, is neither escaped nor copied; reading it is still work for a worker thread.

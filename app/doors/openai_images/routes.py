@@ -57,7 +57,7 @@ async def _generations(request: Request, own: Services) -> Response:
     outcome = "abandoned"
     try:
         body = await _json_body(request)
-        parsed = await _parsed(body, own.catalog.policy.max_timeout_s)
+        parsed = await _parsed(own, body)
         found = _find(own, parsed.model)
         model_name = found.model.name
         translated = translate(parsed, found)
@@ -67,7 +67,7 @@ async def _generations(request: Request, own: Services) -> Response:
             raise _not_made(failed, translated) from failed
         if made is None:
             return Response(status_code=CLIENT_CLOSED)
-        response = await _answered(made, translated)
+        response = await _answered(own, made, translated)
     except ApiError as error:
         outcome = error.code or str(error.status)
         own.telemetry.refused(model_name, outcome, error.param)
@@ -155,10 +155,11 @@ async def _json_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _parsed(body: bytes, max_timeout_s: float) -> GenerationBody:
+async def _parsed(own: Services, body: bytes) -> GenerationBody:
+    max_timeout_s = own.catalog.policy.max_timeout_s
     if len(body) <= _THREAD_BYTES:
         return parse_generation(body, max_timeout_s=max_timeout_s)
-    return await asyncio.to_thread(parse_generation, body, max_timeout_s=max_timeout_s)
+    return await own.workers.run(parse_generation, body, max_timeout_s=max_timeout_s)
 
 
 def _find(own: Services, name: str | None) -> FoundModel:
@@ -197,10 +198,10 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-async def _answered(made: Made, translated: Translated) -> Response:
+async def _answered(own: Services, made: Made, translated: Translated) -> Response:
     """The answer to a request that is paid for. Whatever goes wrong now, a retry would pay again, and that is said."""
     try:
-        return await _success(made, translated)
+        return await _success(own, made, translated)
     except Exception as bug:
         failed = internal_error()
         failed.headers = {"x-should-retry": "false"}
@@ -208,7 +209,7 @@ async def _answered(made: Made, translated: Translated) -> Response:
         raise failed from bug
 
 
-async def _success(made: Made, translated: Translated) -> Response:
+async def _success(own: Services, made: Made, translated: Translated) -> Response:
     asked = translated.request
     metadata = metadata_of(
         made.attempts,
@@ -217,7 +218,7 @@ async def _success(made: Made, translated: Translated) -> Response:
         model=asked.model,
         operation=asked.operation,
     )
-    parts = await asyncio.to_thread(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
+    parts = await own.workers.run(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
     return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
 
 

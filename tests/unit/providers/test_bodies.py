@@ -10,12 +10,13 @@ from providers.blobs import Base64Blob, MemoryBlob
 from providers.bodies import body_length, request_body
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import AsBase64, BodyPart, Raw
+from providers.workers import Workers
 
 BIG = bytes(range(256)) * 4096
 
 
 async def collected(parts: tuple[BodyPart, ...]) -> list[bytes]:
-    body = request_body(parts)
+    body = request_body(parts, Workers())
     if isinstance(body, AsyncIterator):
         return [piece async for piece in body]
     return [] if body is None else [body]
@@ -46,7 +47,7 @@ async def test_the_pieces_are_the_parts_in_order() -> None:
 
 
 async def test_a_small_body_of_bytes_is_not_streamed() -> None:
-    assert request_body((b"{}",)) == b"{}"
+    assert request_body((b"{}",), Workers()) == b"{}"
 
 
 class Liar(MemoryBlob):

@@ -33,7 +33,7 @@ documents = st.recursive(
 
 def plain(value: Any) -> Any:
     if isinstance(value, AsBase64):
-        return value.prefix + value.blob.base64().decode()
+        return value.prefix + bytes(value.blob.base64()).decode()
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -45,7 +45,7 @@ def wire(parts: tuple[BodyPart, ...]) -> bytes:
     pieces = []
     for part in parts:
         if isinstance(part, AsBase64):
-            pieces.append(part.prefix.encode() + part.blob.base64())
+            pieces.append(part.prefix.encode() + bytes(part.blob.base64()))
         elif isinstance(part, Raw):
             pieces.append(part.blob.read())
         else:

@@ -1,0 +1,44 @@
+"""Answers in parts: an exact length, and an end to waiting for a client that does not read."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.types import Message
+
+from app.doors.reply import ClientTooSlowError, PartsResponse
+
+SCOPE = {"type": "http", "method": "POST"}
+
+
+async def nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def test_the_pieces_arrive_in_order_with_their_exact_length() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    parts: list[bytes | memoryview] = [b"{", memoryview(b"x" * 600_000), b"}"]
+    await PartsResponse(parts, {"x-one": "1"})(SCOPE, nothing, send)
+    headers = dict(sent[0]["headers"])
+    body = b"".join(message["body"] for message in sent[1:])
+    assert body == b"{" + b"x" * 600_000 + b"}"
+    assert headers[b"content-length"] == str(len(body)).encode()
+    assert headers[b"x-one"] == b"1"
+    assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
+    assert [message["more_body"] for message in sent[1:]][-1] is False
+
+
+async def test_a_client_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.doors.reply.WRITE_SECONDS", 0.05)
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    with pytest.raises(ClientTooSlowError):
+        await PartsResponse([b"x"], {})(SCOPE, nothing, send)
