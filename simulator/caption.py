@@ -23,7 +23,7 @@ def draw_caption(picture: Image.Image, title: str, prompt: str, footnote: str, l
     pen = ImageDraw.Draw(picture)
     _write(picture, pen, title, head, ground=look.hills[2], largest=max(min(width, height) // 11, 14), tight=True)
     _write(picture, pen, shortened(prompt), middle, ground=INK, largest=max(min(width, height) // 8, 16))
-    _write(picture, pen, footnote, foot, ground=look.hills[2], largest=max(max(width, height) // 50, 10), tight=True)
+    _write(picture, pen, footnote, foot, ground=look.hills[2], largest=max(max(width, height) // 44, 11), tight=True)
 
 
 def shortened(prompt: str) -> str:

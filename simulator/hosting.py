@@ -74,9 +74,9 @@ def _server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
 
 
 async def serve(settings: SimulatorSettings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM, or the end of standard input when the settings say so; says what is served where once the ports are open.
+    """Serve until SIGINT or SIGTERM; says what is served where once the ports are open.
 
-    OSError when a port cannot be had.
+    The end of standard input is an end too when the settings say so. OSError when a port cannot be had.
     """
     app = create_app(settings)
     listeners = [listening(settings.host, settings.port)]

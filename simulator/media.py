@@ -17,7 +17,7 @@ from simulator.vendors import Vendor
 
 MOST = 2000
 """Pictures that can be fetched at a time; the oldest go first, as vendors' links die too."""
-WEIGHT = 256_000_000
+WEIGHT = 64_000_000
 """Bytes of reduced input images that recipes may hold together."""
 WORKERS = 2
 """Pictures painted at a time; a 4K canvas takes 50 MB."""

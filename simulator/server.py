@@ -20,9 +20,9 @@ from simulator.fal.routes import FalRoutes
 from simulator.google.routes import GoogleRoutes
 from simulator.media import vendor_of
 from simulator.origin import FAL_PREFIX
+from simulator.refusal import refusal
 from simulator.replicate.routes import ReplicateRoutes
 from simulator.settings import SimulatorSettings
-from simulator.refusal import refusal
 from simulator.world import ERA, Overtaken, World
 
 MARK = b"x-image-gateway-simulator"

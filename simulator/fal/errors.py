@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from simulator.bodies import abridged
 from simulator.delivery import bad_gateway
 from simulator.fal.queue import Failure
 from simulator.fal.schema import Rejected
@@ -22,9 +23,9 @@ def plain(status: int, sentence: str, headers: dict[str, str] | None = None) -> 
 
 
 def model_failure(status: int, kind: str, message: str, given: dict[str, Any], *, retryable: bool) -> Failure:
-    """A failure of the model; echoes the caller's input, as fal does."""
+    """A failure of the model; echoes the caller's input, as fal does, though abridged."""
     loc = ["body", "prompt"] if status == 422 else ["body"]
-    item = {"loc": loc, "msg": message, "type": kind, "url": f"{DOCS}{kind}", "input": given}
+    item = {"loc": loc, "msg": message, "type": kind, "url": f"{DOCS}{kind}", "input": abridged(given)}
     headers = {"x-fal-retryable": str(retryable).lower(), "x-fal-needs-retry": str(int(retryable))}
     return Failure(status, {"detail": [item]}, headers | {"x-fal-billable-units": "0"})
 
@@ -33,6 +34,11 @@ def rejection(rejected: Rejected) -> Failure:
     """A failure of the caller's input."""
     headers = {"x-fal-retryable": "false", "x-fal-billable-units": "0"}
     return Failure(422, {"detail": [rejected.item]}, headers)
+
+
+def bad_key() -> Response:
+    """Credentials that are not accepted."""
+    return plain(401, "invalid key credentials")
 
 
 def concurrency_limit() -> Response:
@@ -61,7 +67,7 @@ def at_submit(strike: Strike | None, endpoint: str) -> Response | None:
         case Kind.OUT_OF_FUNDS:
             return plain(403, "User is locked. Reason: Exhausted balance. Top up your balance to go on.")
         case Kind.BAD_KEY:
-            return plain(401, "invalid key credentials")
+            return bad_key()
         case Kind.INTERNAL if at_submit:
             return plain(500, "Internal Server Error")
         case Kind.UNAVAILABLE if at_submit:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simulator.bodies import weight
 from simulator.books import Account
 from simulator.fal.schema import Order
+from simulator.shelf import Shelf
 from simulator.world import Turn
 
-KEPT = 2000
-"""Jobs that can be asked for; the oldest finished go first."""
+KEPT_BYTES = 32_000_000
+"""What ended jobs that can be asked for may hold together; those longest not asked for go first."""
+LEAST_BYTES = 16_000
+"""What an ended job counts for at least, so that there are no more than 2,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,19 @@ class Job:
     started: float | None = None
     ended: float | None = None
     cancelled: bool = False
-    output: dict[str, Any] | None = None
-    """The result, once it was made."""
+    paths: tuple[str, ...] = ()
+    """Where its pictures are, below the origin."""
+
+    def lighten(self) -> None:
+        """Let go of the input images, which are heavy; nobody asks for them any more."""
+        if self.order is not None:
+            self.order = replace(self.order, references=())
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds once it has ended."""
+        failure = weight(self.failure.body) if self.failure is not None else 0
+        return max(failure + (len(self.order.prompt) if self.order else 0), LEAST_BYTES)
 
 
 class Queue:
@@ -59,7 +73,8 @@ class Queue:
     def __init__(self, limit: Callable[[], int | None], on_end: Callable[[Job], None]) -> None:
         self._limit = limit
         self._on_end = on_end
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._open: dict[str, Job] = {}
+        self._done: Shelf[Job] = Shelf(KEPT_BYTES)
         self._waiting: list[Job] = []
         self._running: list[Job] = []
         self._now = 0.0
@@ -67,15 +82,12 @@ class Queue:
     def submit(self, job: Job, now: float) -> None:
         """Put it at the end of the line."""
         self.advance(now)
-        self._jobs[job.id] = job
+        self._open[job.id] = job
         self._waiting.append(job)
-        for old in list(self._jobs.values())[: max(len(self._jobs) - KEPT, 0)]:
-            if old.ended is not None:
-                del self._jobs[old.id]
 
     def find(self, job_id: str) -> Job | None:
         """The job, or ``None``."""
-        return self._jobs.get(job_id)
+        return self._open.get(job_id) or self._done.get(job_id)
 
     def ahead(self, job: Job) -> int:
         """How many wait before it."""
@@ -97,11 +109,23 @@ class Queue:
         (self._waiting if job in self._waiting else self._running).remove(job)
         job.cancelled = True
         job.ended = now
+        self._put_away(job)
         return True
 
+    def _put_away(self, job: Job) -> None:
+        """It has ended."""
+        job.lighten()
+        del self._open[job.id]
+        self._done.put(job.id, job, job.weight)
+
     def clear(self) -> None:
-        """Forget all jobs."""
-        self._jobs.clear()
+        """Forget all jobs; those under way end here, for whoever waits for them."""
+        for job in self._open.values():
+            job.cancelled = True
+            job.ended = self._now
+            job.failure = Failure(503, {"detail": "The simulator was reset meanwhile."})
+        self._open.clear()
+        self._done.clear()
         self._waiting.clear()
         self._running.clear()
 
@@ -143,3 +167,4 @@ class Queue:
             self._running.remove(job)
         job.ended = when
         self._on_end(job)
+        self._put_away(job)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from simulator.bodies import TooLarge, Unreadable, read_json
 from simulator.books import Account, Operation
 from simulator.delivery import FOREVER, ClientGone, Endpoint, Nothing, travelling, wait_or_gone
 from simulator.fal import errors
 from simulator.fal.queue import Failure, Job, Queue
-from simulator.fal.result import billable_units, billed, delivered, output
+from simulator.fal.result import billable_units, billed, delivered, keep, output
 from simulator.fal.schema import MODELS, Order, Rejected, links, read_order
 from simulator.fal.uploads import Uploads
 from simulator.faults import Kind
@@ -56,14 +57,15 @@ class FalRoutes:
         ]
 
     def _ended(self, job: Job) -> None:
-        self._world.books.bill(job.account, delivered(job), billed(job))
+        keep(job, self._world.media)
+        self._world.bill(job.turn, job.account, delivered(job), billed(job))
 
     async def _submit(self, request: Request) -> Response:
         made = await self._made(request)
         if isinstance(made, Response):
             return made
         most = request.query_params.get("fal_max_queue_length", "")
-        if most.isdigit() and self._queue.waiting() > int(most):
+        if re.fullmatch("[0-9]{1,9}", most) and self._queue.waiting() > int(most):
             return errors.plain(429, "The queue is longer than the caller allows.")
         self._queue.submit(made, self._world.clock())
         root = f"{fal_root(request)}/{made.app}/requests/{made.id}"
@@ -85,19 +87,15 @@ class FalRoutes:
     async def _made(self, request: Request) -> Job | Response:
         """A job from the request, not yet in the queue, or the answer that refuses it."""
         endpoint = request.path_params["endpoint"].strip("/")
-        if endpoint not in MODELS:
-            return errors.plain(404, f'Application "{endpoint.partition("/")[2] or endpoint}" not found')
-        try:
-            body = json.loads(await request.body() or b"{}")
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            return errors.plain(400, "The body must be a JSON object.")
-        order, failure = await self._order(endpoint, body)
+        body = await _object(request, endpoint)
         world = self._world
+        if isinstance(body, Response):
+            world.remains(request)
+            return errors.bad_key() if world.denied(Vendor.FAL, endpoint) else body
+        order, failure = await self._order(endpoint, body)
         operation = Operation.EDIT if endpoint.endswith("/edit") else Operation.GENERATE
         account = Account(Vendor.FAL, endpoint, order.tier if order else Tier.ONE, operation)
-        turn = world.turn(account, quick=MODELS[endpoint].flux)
+        turn = world.turn(request, account, quick=MODELS[endpoint].flux)
         if refused := errors.at_submit(turn.strike, endpoint):
             return refused
         now = world.clock()
@@ -106,7 +104,7 @@ class FalRoutes:
             working = min(working, REFUSED_AFTER / world.tempers[Vendor.FAL].time_scale)
         elif turn.kind is Kind.HANG:
             working = FOREVER
-        return Job(
+        made = Job(
             id=turn.dice.uuid(),
             app="/".join(endpoint.split("/")[:2]),
             endpoint=endpoint,
@@ -118,6 +116,9 @@ class FalRoutes:
             working=working,
             start_by=_start_by(request, now),
         )
+        if made.failure is not None or turn.kind is Kind.HANG:
+            made.lighten()
+        return made
 
     async def _order(self, endpoint: str, body: dict[str, Any]) -> tuple[Order | None, Failure | None]:
         try:
@@ -145,7 +146,7 @@ class FalRoutes:
         return JSONResponse(told, code, {"x-fal-request-id": job.id})
 
     def _told(self, request: Request, job: Job) -> dict[str, Any]:
-        """The status object; logs and queue position always stand in it, for clients that expect them."""
+        """The status object. The queue position stands in it while the job waits; logs always, as clients expect."""
         root = f"{fal_root(request)}/{job.app}/requests/{job.id}"
         wants_logs = request.query_params.get("logs", "0").lower() in ("1", "true")
         told: dict[str, Any] = {
@@ -155,13 +156,14 @@ class FalRoutes:
             if job.started is not None
             else "IN_QUEUE",
             "request_id": job.id,
-            "queue_position": self._queue.ahead(job),
             "response_url": root,
             "status_url": f"{root}/status",
             "cancel_url": f"{root}/cancel",
             "logs": _logs(job) if wants_logs else None,
             "metrics": {},
         }
+        if told["status"] == "IN_QUEUE":
+            told["queue_position"] = self._queue.ahead(job)
         if job.ended is not None:
             told["metrics"] = {"inference_time": None if job.started is None else round(job.ended - job.started, 3)}
             if job.failure is not None and job.failure.error_type is not None:
@@ -220,10 +222,8 @@ class FalRoutes:
         if job.failure is not None or job.order is None:
             failure = job.failure or Failure(500, {"detail": "Internal Server Error"})
             return JSONResponse(failure.body, failure.status, headers | failure.headers)
-        if job.output is None:
-            job.output = await output(job, job.order, self._world.media, origin(request))
-            job.order = replace(job.order, references=())  # they are heavy, and the pictures' recipes have them
-        plain = JSONResponse(job.output, headers=headers | {"x-fal-billable-units": billable_units(job)})
+        body = await output(job, job.order, self._world.media, origin(request))
+        plain = JSONResponse(body, headers=headers | {"x-fal-billable-units": billable_units(job)})
         return travelling(job.turn.strike, plain) if job.order.sync else plain
 
     async def _run(self, request: Request) -> Response:
@@ -242,7 +242,21 @@ class FalRoutes:
         except ClientGone:
             self._withdraw(made)
             return Nothing()
+        self._world.remains(request)
         return await self._outcome(request, made)
+
+
+async def _object(request: Request, endpoint: str) -> dict[str, Any] | Response:
+    """The body of a call to a model, or the answer that refuses it."""
+    if endpoint not in MODELS:
+        return errors.plain(404, f'Application "{endpoint.partition("/")[2] or endpoint}" not found')
+    try:
+        body = await read_json(request, empty="{}")
+    except TooLarge:
+        return errors.plain(413, "Request entity too large.")
+    except Unreadable as error:
+        return errors.plain(400, f"The body cannot be read: {error}.")
+    return body if isinstance(body, dict) else errors.plain(400, "The body must be a JSON object.")
 
 
 def _keyed(endpoint: Endpoint) -> Endpoint:
@@ -266,9 +280,10 @@ async def _not_allowed(_request: Request) -> Response:
 def _start_by(request: Request, now: float) -> float | None:
     """The caller's deadline for the start, in real seconds from now."""
     try:
-        return now + float(request.headers["x-fal-request-timeout"])
+        seconds = float(request.headers["x-fal-request-timeout"])
     except (KeyError, ValueError):
         return None
+    return now + seconds if 0 <= seconds < FOREVER else None
 
 
 def _logs(job: Job) -> list[dict[str, str]]:

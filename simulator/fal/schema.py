@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from simulator.bodies import abridged
 from simulator.paint import Format, NotAPicture, Reference, read_reference
 from simulator.pixels import ALL_RATIOS, CLASSIC_RATIOS, FAL_PRESETS, GEMINI_25, Size, gemini_3_size, nearest_ratio
 from simulator.pixels import tier_by_area as tier_of
@@ -85,7 +86,7 @@ class Rejected(Exception):
 
     def __init__(self, field: str, kind: str, message: str, given: Any, ctx: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.item: dict[str, Any] = {"loc": ["body", field], "msg": message, "type": kind, "input": given}
+        self.item: dict[str, Any] = {"loc": ["body", field], "msg": message, "type": kind, "input": abridged(given)}
         if ctx:
             self.item["ctx"] = ctx
         if kind in ("image_load_error", "file_download_error"):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.bodies import TooLarge, Unreadable, read_bytes, read_json
 from simulator.fal.errors import plain
 from simulator.inputs import File
 from simulator.origin import fal_root
 from simulator.world import World
+
+LONGEST_NAME = 100
+"""Characters of a file's own name that are kept in its link."""
 
 
 class Uploads:
@@ -19,6 +23,10 @@ class Uploads:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._made = 0
+        world.on_reset.append(self._restart)
+
+    def _restart(self) -> None:
         self._made = 0
 
     def routes(self) -> list[Route]:
@@ -33,19 +41,28 @@ class Uploads:
         if not request.headers.get("authorization", "").lower().startswith("key "):
             return plain(401, "Authorization header is required")
         try:
-            asked = json.loads(await request.body() or b"{}")
-        except ValueError:
-            return plain(422, "The body must be JSON.")
+            asked = await read_json(request, empty="{}")
+        except Unreadable as error:
+            return plain(422, f"The body cannot be read: {error}.")
+        if not isinstance(asked, dict):
+            return plain(422, "The body must be a JSON object.")
+        self._world.remains(request)
         self._made += 1
-        name = str(asked.get("file_name") or "file").rpartition("/")[2]
-        file_id = f"{self._world.seed}-{self._made}-{name}"
+        given = asked.get("file_name")
+        name = given.rpartition("/")[2][-LONGEST_NAME:] if isinstance(given, str) else ""
+        file_id = quote(f"{self._world.seed}-{self._made}-{name or 'file'}")
         root = f"{fal_root(request)}/storage"
         return JSONResponse({"upload_url": f"{root}/upload/{file_id}", "file_url": f"{root}/files/{file_id}"})
 
     async def _put(self, request: Request) -> Response:
         file_id = request.path_params["id"]
         media_type = request.headers.get("content-type", "application/octet-stream")
-        self._world.files.keep(file_id, File(await request.body(), media_type, file_id))
+        try:
+            data = await read_bytes(request)
+        except TooLarge:
+            return plain(413, "Request entity too large.")
+        self._world.remains(request)
+        self._world.files.keep(file_id, File(data, media_type, file_id))
         return Response(status_code=200)
 
     async def _get(self, request: Request) -> Response:

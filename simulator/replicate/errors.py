@@ -22,6 +22,16 @@ def unauthenticated() -> Response:
     return problem(401, "Unauthenticated", "You did not pass a valid authentication token")
 
 
+def bad_key() -> Response:
+    """A token that was good once."""
+    return problem(401, "Authentication required", "Invalid or expired API token.")
+
+
+def unreadable(sentence: str) -> Response:
+    """A body that is no JSON."""
+    return problem(400, "Bad Request", f"The body cannot be read: {sentence}.")
+
+
 def not_found() -> Response:
     """A model or a prediction that does not exist."""
     return problem(404, "Not found", "The requested resource could not be found.")
@@ -60,7 +70,7 @@ def at_create(strike: Strike | None) -> Response | None:
         case Kind.OUT_OF_FUNDS:
             return problem(402, "Insufficient credit", "You have insufficient credit to run this model.")
         case Kind.BAD_KEY:
-            return problem(401, "Authentication required", "Invalid or expired API token.")
+            return bad_key()
     return None
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from simulator.bodies import weight
 from simulator.books import Account
 from simulator.faults import Kind
 from simulator.replicate.schema import Order
+from simulator.shelf import Shelf
 from simulator.world import Turn
 
-KEPT = 2000
-"""Predictions that can be asked for; the oldest finished go first."""
+KEPT_BYTES = 32_000_000
+"""What ended predictions that can be asked for may hold together; those longest not asked for go first."""
+LEAST_BYTES = 16_000
+"""What an ended prediction counts for at least, so that there are no more than 2,000."""
+LISTED = 100
+"""Predictions in a list."""
 
 
 class Status(StrEnum):
@@ -52,8 +58,18 @@ class Prediction:
     ended: float | None = None
     made: bool = False
     """Whether the pictures exist; they may before the status says so."""
-    output: list[str] | None = None
-    """Paths or data URIs, once somebody looked."""
+    paths: tuple[str, ...] = ()
+    """Where its pictures are, below the origin."""
+
+    def lighten(self) -> None:
+        """Let go of the input images, which are heavy; nobody asks for them any more."""
+        if self.order is not None:
+            self.order = replace(self.order, references=())
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it holds once it has ended."""
+        return max(weight(self.input) + (len(self.order.prompt) if self.order else 0), LEAST_BYTES)
 
     @property
     def starts(self) -> float:
@@ -83,33 +99,35 @@ class Predictions:
     def __init__(self, on_made: Callable[[Prediction], None], on_cancelled: Callable[[Prediction], None]) -> None:
         self._on_made = on_made
         self._on_cancelled = on_cancelled
-        self._all: OrderedDict[str, Prediction] = OrderedDict()
         self._open: dict[str, Prediction] = {}
+        self._done: Shelf[Prediction] = Shelf(KEPT_BYTES)
+        self._newest: deque[str] = deque(maxlen=LISTED)
 
     def add(self, prediction: Prediction) -> None:
         """Begin it."""
-        self._all[prediction.id] = prediction
         self._open[prediction.id] = prediction
-        for old in list(self._all.values())[: max(len(self._all) - KEPT, 0)]:
-            if old.ended is not None:
-                del self._all[old.id]
+        self._newest.append(prediction.id)
 
     def find(self, prediction_id: str) -> Prediction | None:
         """The prediction, or ``None``."""
-        return self._all.get(prediction_id)
+        return self._open.get(prediction_id) or self._done.get(prediction_id)
 
-    def newest(self, count: int) -> list[Prediction]:
+    def newest(self) -> list[Prediction]:
         """The last ones, newest first."""
-        return list(reversed(self._all.values()))[:count]
+        return [found for each in reversed(self._newest) if (found := self.find(each)) is not None]
 
     def running(self) -> int:
         """How many have not ended."""
         return len(self._open)
 
     def clear(self) -> None:
-        """Forget all."""
-        self._all.clear()
+        """Forget all; those under way end here, for whoever waits for them."""
+        for prediction in self._open.values():
+            prediction.status = Status.ABORTED
+            prediction.ended = prediction.created
         self._open.clear()
+        self._done.clear()
+        self._newest.clear()
 
     def advance(self, now: float) -> None:
         """Let happen what was due until now."""
@@ -139,7 +157,9 @@ class Predictions:
     def _end(self, prediction: Prediction, status: Status, when: float) -> None:
         prediction.status = status
         prediction.ended = when
+        prediction.lighten()
         del self._open[prediction.id]
+        self._done.put(prediction.id, prediction, prediction.weight)
         if status is Status.CANCELED and not prediction.made:
             self._on_cancelled(prediction)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,7 @@ from simulator.media import Media, Medium
 from simulator.paint import Format, Recipe
 from simulator.prices import image_price
 from simulator.replicate.predictions import Prediction
-from simulator.replicate.schema import is_flux
+from simulator.replicate.schema import MODELS, is_flux
 from simulator.vendors import Vendor
 
 
@@ -33,15 +32,14 @@ def billed(prediction: Prediction) -> Decimal:
     return image_price(Vendor.REPLICATE, family, prediction.order.tier) * delivered(prediction)
 
 
-async def look(prediction: Prediction, media: Media) -> None:
-    """Give the pictures their paths, the first time they exist."""
+def keep(prediction: Prediction, media: Media) -> None:
+    """Make its pictures fetchable; they are painted when somebody fetches them."""
     order = prediction.order
-    if not prediction.made or prediction.output is not None or order is None:
+    if order is None:
         return
     kind = prediction.turn.kind
-    output: list[str] = []
-    for number in range(1, delivered(prediction) + 1):
-        recipe = Recipe(
+    recipes = [
+        Recipe(
             vendor=Vendor.REPLICATE,
             model=prediction.model,
             size=spoiled_size(kind, order.size),
@@ -50,18 +48,39 @@ async def look(prediction: Prediction, media: Media) -> None:
             references=order.references,
             number=number,
             quality=order.quality,
+            mark=prediction.turn.dice.mark(),
         )
-        if kind is Kind.TRUNCATED_BASE64:
-            text = base64.b64encode(await media.paint(recipe)).decode("ascii")
-            output.append(f"data:{recipe.format};base64,{spoiled_base64(kind, text)}")
-        else:
-            output.append(media.keep(f"{prediction.id}-{number}", Medium(recipe, prediction.turn.strike)))
-    prediction.output = output
-    prediction.order = replace(order, references=())
+        for number in range(1, delivered(prediction) + 1)
+    ]
+    prediction.paths = tuple(
+        media.keep(f"{prediction.id}-{each.number}", Medium(each, prediction.turn.strike)) for each in recipes
+    )
 
 
-def told(prediction: Prediction, origin: str) -> dict[str, Any]:
-    """The prediction object."""
+async def outputs(prediction: Prediction, media: Media, origin: str) -> list[str]:
+    """The links of its pictures; data URIs when their base64 is to be broken and they are still there."""
+    kind = prediction.turn.kind
+    if kind is not Kind.TRUNCATED_BASE64:
+        return [origin + path for path in prediction.paths]
+    output: list[str] = []
+    for path in prediction.paths:
+        medium = media.find(path.removeprefix("/media/"))
+        if medium is None:
+            output.append(origin + path)
+            continue
+        text = base64.b64encode(await media.paint(medium.recipe)).decode("ascii")
+        output.append(f"data:{medium.recipe.format};base64,{spoiled_base64(kind, text)}")
+    return output
+
+
+def outlines(prediction: Prediction, origin: str) -> list[str]:
+    """The same for a list of predictions: nothing is painted, and a data URI is only begun."""
+    broken = prediction.turn.kind is Kind.TRUNCATED_BASE64
+    return ["data:image/unknown;base64,..." if broken else origin + path for path in prediction.paths]
+
+
+def told(prediction: Prediction, origin: str, links: list[str]) -> dict[str, Any]:
+    """The prediction object; ``links`` are those of its pictures."""
     root = f"{origin}/replicate/v1/predictions/{prediction.id}"
     ended = prediction.ended
     body: dict[str, Any] = {
@@ -70,7 +89,7 @@ def told(prediction: Prediction, origin: str) -> dict[str, Any]:
         "version": "hidden",
         "input": prediction.input,
         "logs": "",
-        "output": _output(prediction, origin),
+        "output": _output(prediction, links),
         "data_removed": False,
         "error": prediction.error if ended is not None and prediction.status == "failed" else None,
         "status": prediction.status.value,
@@ -88,16 +107,17 @@ def told(prediction: Prediction, origin: str) -> dict[str, Any]:
         if prediction.status != "aborted":
             metrics["predict_time"] = round(max(ended - prediction.starts, 0.0), 3)
         if prediction.made:
-            metrics["image_count"] = delivered(prediction)
+            metrics["image_count"] = metrics["image_output_count"] = delivered(prediction)
+            if prediction.order is not None and "resolution" in MODELS[prediction.model]:
+                metrics["resolution"] = prediction.order.tier.value
         body["metrics"] = metrics
     return body
 
 
-def _output(prediction: Prediction, origin: str) -> Any:
+def _output(prediction: Prediction, links: list[str]) -> Any:
     """One link, or a list of them for FLUX; null while there is nothing."""
     if not prediction.made or prediction.turn.kind is Kind.NO_IMAGE:
         return None
-    links = [path if path.startswith("data:") else origin + path for path in prediction.output or []]
     if is_flux(prediction.model):
         return links
     return links[0] if links else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import Any
 
@@ -11,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from simulator.bodies import Unreadable, abridged, read_json
 from simulator.books import Account, Operation
 from simulator.delivery import ClientGone, Endpoint, Nothing, wait_or_gone
+from simulator.faults import Kind
 from simulator.inputs import Unfetchable, fetched
 from simulator.origin import origin
 from simulator.paint import NotAPicture
 from simulator.replicate import errors
 from simulator.replicate.predictions import Prediction, Predictions, now_by_the_calendar
-from simulator.replicate.result import billed, delivered, look, told
+from simulator.replicate.result import billed, delivered, keep, outlines, outputs, told
 from simulator.replicate.schema import MODELS, Order, Rejected, checked, is_flux, links, read_order
 from simulator.replicate.uploads import Uploads
 from simulator.vendors import Tier, Vendor
@@ -28,6 +29,9 @@ LOOK_EVERY = 0.05
 """Real seconds between looks at a prediction that a create waits for."""
 LONGEST_WAIT = 60.0
 """Seconds ``Prefer: wait`` holds the connection at most, and when no number is given."""
+
+LONGEST_DEADLINE = 86_400.0
+"""Seconds after which a longer ``Cancel-After`` strikes all the same."""
 
 
 class ReplicateRoutes:
@@ -55,37 +59,29 @@ class ReplicateRoutes:
         ]
 
     def _made(self, prediction: Prediction) -> None:
-        self._world.books.bill(prediction.account, delivered(prediction), billed(prediction))
+        keep(prediction, self._world.media)
+        self._world.bill(prediction.turn, prediction.account, delivered(prediction), billed(prediction))
 
     def _cancelled(self, prediction: Prediction) -> None:
         self._world.books.entry(prediction.account).cancelled += 1
 
     async def _create_official(self, request: Request) -> Response:
-        body = await _object(request)
-        return await self._create(request, f"{request.path_params['owner']}/{request.path_params['name']}", body)
+        return await self._create(request, f"{request.path_params['owner']}/{request.path_params['name']}")
 
     async def _create_by_version(self, request: Request) -> Response:
         """``version`` names an official model; hashes of other versions are not known here."""
-        body = await _object(request)
-        version = body.get("version") if isinstance(body, dict) else None
-        if not isinstance(version, str):
-            return JSONResponse(
-                Rejected("version", "required", "version is required").body, 422, media_type=errors.PROBLEM
-            )
-        return await self._create(request, version.partition(":")[0], body)
+        return await self._create(request, None)
 
-    async def _create(self, request: Request, model: str, body: Any) -> Response:
-        if model not in MODELS:
-            return errors.not_found()
-        try:
-            values = checked(model, body.get("input") if isinstance(body, dict) else None)
-            urls = links(values)
-        except Rejected as rejected:
-            return JSONResponse(rejected.body, 422, media_type=errors.PROBLEM)
+    async def _create(self, request: Request, model: str | None) -> Response:
+        read = await _asked(request, model)
+        if isinstance(read, Response):
+            self._world.remains(request)
+            return errors.bad_key() if self._world.denied(Vendor.REPLICATE, model or "") else read
+        model, given, values, urls = read
         order, error = await self._order(model, values, urls)
         operation = Operation.EDIT if urls else Operation.GENERATE
         account = Account(Vendor.REPLICATE, model, order.tier if order else Tier.ONE, operation)
-        turn = self._world.turn(account, quick=is_flux(model))
+        turn = self._world.turn(request, account, quick=is_flux(model))
         if refused := errors.at_create(turn.strike):
             return refused
         now = self._world.clock()
@@ -97,7 +93,7 @@ class ReplicateRoutes:
         prediction = Prediction(
             id=turn.dice.token(26),
             model=model,
-            input=body["input"],
+            input=abridged(given),
             order=order,
             error=error or errors.of_job(turn.strike),
             turn=turn,
@@ -106,12 +102,15 @@ class ReplicateRoutes:
             born=now_by_the_calendar(),
             deadline=None if after is None else now + after,
         )
+        if prediction.error is not None or turn.kind is Kind.HANG:
+            prediction.lighten()
         self._predictions.add(prediction)
         patience = _patience(request.headers.get("prefer", ""))
         try:
             await self._wait(request, prediction, patience)
         except ClientGone:
             return Nothing()
+        self._world.remains(request)
         answer = await self._answer(request, prediction, 201)
         answer.headers["location"] = f"{origin(request)}/replicate/v1/predictions/{prediction.id}"
         return answer
@@ -138,8 +137,8 @@ class ReplicateRoutes:
 
     async def _answer(self, request: Request, prediction: Prediction, code: int = 200) -> Response:
         """The prediction. A create says ``starting`` until there is an output, which the SDKs rely on."""
-        await look(prediction, self._world.media)
-        body = told(prediction, origin(request))
+        links = await outputs(prediction, self._world.media, origin(request))
+        body = told(prediction, origin(request), links)
         if code == 201 and body["status"] == "processing" and body["output"] is None:
             body["status"] = "starting"
         return JSONResponse(body, code)
@@ -154,10 +153,8 @@ class ReplicateRoutes:
 
     async def _list(self, request: Request) -> Response:
         self._predictions.advance(self._world.clock())
-        found = self._predictions.newest(100)
-        for prediction in found:
-            await look(prediction, self._world.media)
-        results = [told(prediction, origin(request)) for prediction in found]
+        root = origin(request)
+        results = [told(each, root, outlines(each, root)) for each in self._predictions.newest()]
         return JSONResponse({"next": None, "previous": None, "results": results})
 
     async def _cancel(self, request: Request) -> Response:
@@ -180,11 +177,28 @@ def authorised(endpoint: Endpoint) -> Endpoint:
     return guarded
 
 
-async def _object(request: Request) -> Any:
+async def _asked(
+    request: Request, model: str | None
+) -> tuple[str, dict[str, Any], dict[str, Any], list[str]] | Response:
+    """Model, input as given, input with defaults and links of a create; or the answer that refuses it."""
     try:
-        return json.loads(await request.body() or b"null")
-    except ValueError:
-        return None
+        body = await read_json(request)
+    except Unreadable as error:
+        return errors.unreadable(str(error))
+    if not isinstance(body, dict):
+        body = {}
+    try:
+        if model is None:
+            version = body.get("version")
+            if not isinstance(version, str):
+                raise Rejected("version", "required", "version is required")
+            model = version.partition(":")[0]
+        if model not in MODELS:
+            return errors.not_found()
+        values = checked(model, body.get("input"))
+        return model, body["input"], values, links(values)
+    except Rejected as rejected:
+        return JSONResponse(rejected.body, 422, media_type=errors.PROBLEM)
 
 
 def _patience(prefer: str) -> float:
@@ -197,8 +211,8 @@ def _patience(prefer: str) -> float:
 
 def _seconds(text: str) -> float | None:
     """``1h30m``, ``90s`` or a bare number of seconds; ``None`` for anything else. Real seconds."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    match = re.fullmatch(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9}(?:\.[0-9]+)?)s?)?", text.strip())
     if match is None or not text.strip():
         return None
     hours, minutes, seconds = match.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    return min(int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0), LONGEST_DEADLINE)

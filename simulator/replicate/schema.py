@@ -21,6 +21,8 @@ from simulator.vendors import Tier
 FORMATS = {"png": Format.PNG, "jpg": Format.JPEG, "webp": Format.WEBP}
 MATCH = "match_input_image"
 MOST_INPUTS = 14
+DRAWN = 5000
+"""Characters of a prompt that are kept to be drawn; Replicate's own limit is not known."""
 LEVELS = ("block_low_and_above", "block_medium_and_above", "block_only_high")
 
 
@@ -126,7 +128,9 @@ def checked(model: str, given: Any) -> dict[str, Any]:
     schema = MODELS[model]
     for name in given:
         if name not in schema:
-            raise Rejected("input", "additional_property_not_allowed", f"Additional property {name} is not allowed")
+            raise Rejected(
+                "input", "additional_property_not_allowed", f"Additional property {name[:100]} is not allowed"
+            )
     if not isinstance(given.get("prompt"), str) or not given["prompt"]:
         raise Rejected("input", "required", "prompt is required")
     return {
@@ -175,7 +179,7 @@ def read_order(model: str, values: dict[str, Any], inputs: list[bytes]) -> Order
         tier = Tier(values.get("resolution", "1K"))
         size = GEMINI_25[ratio] if model == "google/nano-banana" else gemini_3_size(ratio, tier)
     return Order(
-        prompt=values["prompt"],
+        prompt=values["prompt"][:DRAWN],
         references=references,
         tier=tier,
         size=size,

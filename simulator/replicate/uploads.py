@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from simulator.bodies import TooLarge, read_bytes
 from simulator.delivery import Endpoint
 from simulator.inputs import File
 from simulator.origin import origin
@@ -26,6 +27,10 @@ class Uploads:
     def __init__(self, world: World) -> None:
         self._world = world
         self._made = 0
+        world.on_reset.append(self._restart)
+
+    def _restart(self) -> None:
+        self._made = 0
 
     def table(self) -> Iterator[tuple[str, str, Endpoint]]:
         """Method, path and endpoint of each route."""
@@ -33,7 +38,11 @@ class Uploads:
         yield "GET", "/files/{id}", self._get
 
     async def _create(self, request: Request) -> Response:
-        file = multipart_file(request.headers.get("content-type", ""), await request.body())
+        try:
+            file = multipart_file(request.headers.get("content-type", ""), await read_bytes(request))
+        except TooLarge as error:
+            return errors.problem(413, "Request Entity Too Large", str(error))
+        self._world.remains(request)
         if file is None:
             return errors.problem(422, "Input validation failed", "The part 'content' is missing.")
         self._made += 1

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
 from simulator.__main__ import parsed
+from simulator.hosting import listening
 
 ROOT = Path(__file__).parents[3]
 
 
-def started(*arguments: str) -> subprocess.Popen[str]:
+def started(*arguments: str, stdin: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "simulator", *arguments],
         cwd=ROOT,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -43,6 +47,45 @@ def test_it_says_what_is_served_where_and_stops_cleanly_on_a_signal(tmp_path: Pa
         program.send_signal(number)
         _, complaints = program.communicate(timeout=10)
     assert (program.returncode, complaints) == (0, "")
+
+
+def test_it_stops_when_its_standard_input_ends_if_it_was_told_to() -> None:
+    with started("--port", "0", "--exit-with-stdin", stdin=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline()
+        assert program.poll() is None
+        _, complaints = program.communicate(timeout=10)
+    assert (program.returncode, complaints) == (0, "")
+
+
+def test_the_end_of_standard_input_means_nothing_otherwise() -> None:
+    with started("--port", "0", stdin=subprocess.DEVNULL) as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(3)]
+        assert httpx.get(lines[2].split()[-1].removesuffix("/gemini")).status_code == 200
+        program.terminate()
+        program.communicate(timeout=10)
+    assert program.returncode == 0
+
+
+def test_its_connections_do_not_wait_to_send() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_answers_on_a_kept_connection_come_at_once() -> None:
+    with started("--port", "0") as program:
+        assert program.stdout is not None
+        lines = [program.stdout.readline() for _ in range(3)]
+        with httpx.Client(base_url=lines[2].split()[-1].removesuffix("/gemini")) as client:
+            seconds = []
+            for _ in range(21):
+                begun = time.perf_counter()
+                client.post("/_control/settings", json={"provider": "fal"}).raise_for_status()
+                seconds.append(time.perf_counter() - begun)
+        program.terminate()
+        program.communicate(timeout=10)
+    assert statistics.median(seconds) < 0.03
 
 
 def test_a_port_that_is_taken_is_one_sentence_not_a_traceback() -> None:

@@ -62,6 +62,15 @@ def test_further_inputs_are_seen_too() -> None:
     assert share_that_differs(painted(references=(first,)), painted(references=(first, second))) > 0.01
 
 
+def test_two_marks_make_two_pictures_of_one_prompt() -> None:
+    one, other = (
+        Painter().paint(Recipe(Vendor.FAL, "model", SIZE, Format.PNG, "a red fox", mark=mark))
+        for mark in ("7kq2x", "b")
+    )
+    assert one != other
+    assert share_that_differs(decoded(one), decoded(other)) < 0.02, "only the footnote differs"
+
+
 def test_the_same_recipe_gives_the_same_bytes() -> None:
     recipe = Recipe(Vendor.VERTEX, "model", SIZE, Format.JPEG, "a red fox")
     painter = Painter()
@@ -77,6 +86,11 @@ def test_a_filtered_picture_is_black() -> None:
 def test_no_prompt_is_too_odd_to_paint(prompt: str) -> None:
     assert painted(prompt).size == SIZE
     assert len(shortened(prompt)) <= LONGEST
+
+
+def test_letters_without_a_glyph_are_painted_as_their_look_alikes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.lettering.system_faces", lambda: ())
+    assert painted("Café — 5 €").tobytes() == painted("Cafe — 5 EUR").tobytes()
 
 
 def test_bytes_that_are_no_picture_are_refused() -> None:

@@ -238,6 +238,53 @@ async def test_a_gemini_429_states_its_wait_and_a_vertex_429_does_not() -> None:
         assert "details" not in error(await google(client, "vertex", google_body()))
 
 
+@pytest.mark.parametrize("kind", ["no_image", "refusal", "flagged_black", "short_count"])
+@BOTH
+async def test_usage_counts_nothing_where_nothing_is_billed(vendor: str, kind: str) -> None:
+    async with caller() as client:
+        await fault(client, vendor, kind, count=2)
+        for _ in range(2):
+            usage = (await google(client, vendor, google_body())).json()["usageMetadata"]
+            assert not {"candidatesTokenCount", "candidatesTokensDetails", "thoughtsTokenCount"} & set(usage)
+            assert usage["totalTokenCount"] == usage["promptTokenCount"]
+        paid = (await google(client, vendor, google_body())).json()["usageMetadata"]
+        assert paid["candidatesTokenCount"] == 1120
+        assert (await books(client))[0]["images"] == 1
+
+
+@BOTH
+async def test_the_key_is_looked_at_before_the_body_and_the_model(vendor: str) -> None:
+    async with caller() as client:
+        await fault(client, vendor, "503", model="another-model")
+        await fault(client, vendor, "bad_key", count=2)
+        wrong = [await google(client, vendor, {"nonsense": 1}), await google(client, vendor, google_body(), "imagen")]
+        for answer in wrong:
+            assert error(answer)["details"][0]["reason"] in ("API_KEY_INVALID", "ACCESS_TOKEN_EXPIRED")
+        assert (await google(client, vendor, {"nonsense": 1})).status_code == 400
+        assert (await client.get("/_control/faults")).json()[0]["hits"] == 0
+
+
+async def test_vertex_lists_its_models() -> None:
+    async with caller() as client:
+        for root in ("/vertex/v1beta1", "/vertex/v1/projects/p/locations/global"):
+            answer = await client.get(f"{root}/publishers/google/models", headers=KEY)
+            assert f"publishers/google/models/{MODEL}" in {each["name"] for each in answer.json()["publisherModels"]}
+
+
+@BOTH
+async def test_two_pictures_of_one_prompt_differ_and_the_seed_decides_how(vendor: str) -> None:
+    async with caller() as client:
+
+        async def data() -> str:
+            parts = (await google(client, vendor, google_body())).json()["candidates"][0]["content"]["parts"]
+            return str(parts[-1]["inlineData"]["data"])
+
+        first, second = await data(), await data()
+        assert first != second
+        await client.post("/_control/reset", json={"seed": 1})
+        assert (await data(), await data()) == (first, second)
+
+
 async def test_the_model_list_names_the_models() -> None:
     async with caller() as client:
         models = (await client.get("/gemini/v1beta/models", headers=KEY)).json()["models"]

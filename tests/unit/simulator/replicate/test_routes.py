@@ -156,3 +156,20 @@ async def test_a_token_is_demanded_under_either_word() -> None:
     async with caller() as client:
         assert (await client.post(CREATE, json=FOX)).status_code == 401
         assert (await client.post(CREATE, json=FOX, headers={"authorization": "Token x"})).status_code == 201
+
+
+async def test_the_token_is_looked_at_before_the_body() -> None:
+    async with caller() as client:
+        await fault(client, "replicate", "bad_key")
+        for path in (CREATE, "/replicate/v1/predictions", CREATE.replace("google", "nobody")):
+            answer = await client.post(path, json={"input": {}}, headers=TOKEN)
+            assert (answer.status_code, answer.json()["title"]) == (401, "Authentication required")
+
+
+async def test_metrics_count_the_images_and_name_the_resolution() -> None:
+    async with caller() as client:
+        metrics = (await replicate(client, {"prompt": "a fox", "resolution": "2K"})).json()["metrics"]
+        assert (metrics["image_output_count"], metrics["resolution"]) == (1, "2K")
+        flux = (await replicate(client, {"prompt": "a fox", "num_outputs": 3}, "black-forest-labs/flux-dev")).json()
+        assert flux["metrics"]["image_output_count"] == 3
+        assert "resolution" not in flux["metrics"]
