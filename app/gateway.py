@@ -82,14 +82,14 @@ class Gateway:
         driver: Driver,
         telemetry: Telemetry,
         workers: Workers,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._providers = providers
         self._prices = prices
         self._policy = policy
         self._driver = driver
         self._telemetry = telemetry
-        self._clock = clock
+        self._clock = clock or steady_clock()
         self._workers = workers
         self.health = HealthBook()
 
@@ -198,6 +198,12 @@ class Gateway:
 
     async def _verified(self, result: ImageResult, request: ImageRequest, model: PublicModel) -> Delivered:
         return await self._workers.run(verify, result.images[-1], request, model)
+
+
+def steady_clock() -> Callable[[], float]:
+    """Unix seconds as of now, counted on by a clock that never jumps: setting the machine's time moves no deadline."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
 
 
 def _assumed(trace: Trace) -> Spend:

@@ -168,6 +168,7 @@ def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Ven
     vendors.fail("replicate", "503", count=1)
     assert ask(url).status_code == 200
     assert ask(url, size="nonsense").status_code == 400
+    assert httpx.post(f"{url}/v1/images/edits", files={"image": b"x"}).status_code == 400
     assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
     page = httpx.get(f"{url}/metrics").text
@@ -177,6 +178,7 @@ def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Ven
         f'gateway_attempts_total{{{offer},outcome="overloaded",provider="replicate",resolution="1K"}} 1.0',
         f'gateway_attempts_total{{{offer},outcome="ok",provider="gemini",resolution="1K"}} 1.0',
         f'gateway_cost_usd_total{{model="{NANO_BANANA_2}",provider="gemini"}} 0.0672',
+        'gateway_requests_total{door="openai_images",model="",outcome="unsupported_value"} 1.0',
         "gateway_in_flight 0.0",
     ):
         assert line in page

@@ -81,29 +81,38 @@ async def _generations(request: Request, own: Services) -> Response:
         own.telemetry.request_ended(DOOR, model_name, outcome, time.monotonic() - started)
 
 
-async def edits(request: Request) -> Response:  # noqa: ARG001 - a route's signature
+async def edits(request: Request) -> Response:
     """Not built yet, and says so."""
-    return error_response(
+    return _turned_down(
+        request,
         ApiError(
             400,
             "Image edits are not supported by this version of the gateway; /v1/images/generations is.",
             type="invalid_request_error",
             param="image",
             code="unsupported_value",
-        )
+        ),
     )
 
 
-async def variations(request: Request) -> Response:  # noqa: ARG001 - a route's signature
+async def variations(request: Request) -> Response:
     """Gone at OpenAI, never here."""
-    return error_response(
+    return _turned_down(
+        request,
         ApiError(
             404,
             "Image variations do not exist here, nor at OpenAI any more; use /v1/images/generations.",
             type="invalid_request_error",
             code="route_not_found",
-        )
+        ),
     )
+
+
+def _turned_down(request: Request, error: ApiError) -> Response:
+    telemetry, code = services(request).telemetry, error.code or ""
+    telemetry.refused("", code, error.param)
+    telemetry.request_ended(DOOR, "", code, 0.0)
+    return error_response(error)
 
 
 async def models(request: Request) -> Response:
