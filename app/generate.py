@@ -15,19 +15,16 @@ from app.catalog.catalog import UnknownModelError
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.schema import parse_generation
 from app.doors.openai_images.translate import translate
-from app.gateway import Gateway, Made, NotMadeError
-from app.main import StartError, connected, load
+from app.gateway import Made, NotMadeError
+from app.main import assembled, offered
 from app.settings import Settings
 from app.telemetry import Telemetry
-from providers.converse import Driver
 from providers.registry import PROVIDERS
 from providers.spec.request import OutputFormat
-from providers.transport import Transport
-from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.plan import Candidate
 
-_FORMATS: dict[str, OutputFormat | None] = {
+_FORMATS = {
     ".png": OutputFormat.PNG,
     ".jpg": OutputFormat.JPEG,
     ".jpeg": OutputFormat.JPEG,
@@ -52,14 +49,11 @@ async def make_picture(
     """Make one image, write it to ``output`` and say who made it. Raises PictureError, StartError or CatalogError."""
     _check_target(output)
     name = _pinned(model or settings.gateway_default_model, provider)
-    providers = connected(settings)
-    catalog = load(settings).restricted_to(providers)
-    if not catalog.offers:
-        raise StartError("No provider has a key; see .env.example for what to set.")
+    providers, catalog = offered(settings)
     try:
         found = catalog.find(name, default_model=settings.gateway_default_model)
         offers = catalog.offers_of(found)
-        wanted = _FORMATS[output.suffix.lower()]
+        wanted: OutputFormat | None = _FORMATS[output.suffix.lower()]
         if not any(wanted in offer.capability.deliverable_formats for offer in offers):
             wanted = None  # nobody can: the file gets the ending of what comes
         body = {"prompt": prompt, "model": name, "size": size, "output_format": wanted}
@@ -68,31 +62,15 @@ async def make_picture(
         )
     except (ApiError, UnknownModelError) as refused:
         raise PictureError(str(refused)) from None
-    workers = Workers()
-    transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
-    driver = Driver(
-        transport, submit_grace_s=catalog.policy.submit_grace_s, cancel_limit_s=catalog.policy.cancel_limit_s
-    )
-    gateway = Gateway(
-        providers=providers,
-        prices=catalog.prices,
-        policy=catalog.policy,
-        driver=driver,
-        telemetry=Telemetry(),
-        workers=workers,
-    )
     try:
-        with console.status("Choosing a provider") as status:
-            made = await gateway.make(
-                translated.request, found.model, offers, watcher=lambda tried: _show(status, tried)
-            )
+        async with assembled(settings, providers, catalog, Telemetry()) as (gateway, _):
+            with console.status("Choosing a provider") as status:
+                made = await gateway.make(
+                    translated.request, found.model, offers, watcher=lambda tried: _show(status, tried)
+                )
     except NotMadeError as failed:
         _tell(console, failed.attempts)
         raise PictureError(failed.verdict.message) from None
-    finally:
-        await driver.close(10.0)
-        await transport.close()
-        workers.close()
     _tell(console, made.attempts)
     output = await asyncio.to_thread(_write, made, output)
     for warning in (*translated.warnings, *made.warnings):

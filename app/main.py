@@ -55,6 +55,44 @@ def load(settings: Settings) -> Catalog:
     return load_catalog(settings.gateway_config_dir, providers=schemas())
 
 
+def offered(settings: Settings, catalog: Catalog | None = None) -> tuple[Mapping[str, Provider], Catalog]:
+    """The providers there are keys for, and what they sell. Raises StartError or CatalogError.
+
+    ``catalog`` stands in for the one of the settings' configuration folder.
+    """
+    providers = connected(settings)
+    sold = (catalog or load(settings)).restricted_to(providers)
+    if not sold.offers:
+        hints = "; ".join(f"{hint} ({name})" for name, hint in KEY_HINTS.items())
+        raise StartError(f"No provider has a key, so there is nothing to offer: set at least one of {hints}.")
+    return providers, sold
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings, providers: Mapping[str, Provider], catalog: Catalog, telemetry: Telemetry
+) -> AsyncIterator[tuple[Gateway, Workers]]:
+    """A gateway with its hands, for as long as the context lasts; its end waits for cancel calls to vendors."""
+    policy = catalog.policy
+    workers = Workers()
+    transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
+    driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
+    gateway = Gateway(
+        providers=providers,
+        prices=catalog.prices,
+        policy=policy,
+        driver=driver,
+        telemetry=telemetry,
+        workers=workers,
+    )
+    try:
+        yield gateway, workers
+    finally:
+        await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
+        await transport.close()
+        workers.close()
+
+
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:
     """The application, ready to be served. Raises StartError or CatalogError, each with one sentence.
 
@@ -65,40 +103,22 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
             f"GATEWAY_API_KEYS is not set, so the gateway serves this machine only and cannot bind to "
             f"{settings.gateway_host}: set GATEWAY_API_KEYS, or GATEWAY_HOST=127.0.0.1."
         )
-    providers = connected(settings)
-    offered = (catalog or load(settings)).restricted_to(providers)
-    if not offered.offers:
-        hints = "; ".join(f"{hint} ({name})" for name, hint in KEY_HINTS.items())
-        raise StartError(f"No provider has a key, so there is nothing to offer: set at least one of {hints}.")
+    providers, sold = offered(settings, catalog)
     try:
-        offered.find(None, default_model=settings.gateway_default_model)
+        sold.find(None, default_model=settings.gateway_default_model)
     except UnknownModelError as unknown:
         raise StartError(f"GATEWAY_DEFAULT_MODEL={settings.gateway_default_model}: {unknown}") from None
     telemetry = Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        policy = offered.policy
-        workers = Workers()
-        transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
-        driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
-        gateway = Gateway(
-            providers=providers,
-            prices=offered.prices,
-            policy=policy,
-            driver=driver,
-            telemetry=telemetry,
-            workers=workers,
-        )
-        own = Services(offered, gateway, telemetry, workers, settings.gateway_default_model)
-        app.state.services = own
-        try:
-            yield
-        finally:
-            own.draining = True
-            await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
-            await transport.close()
-            workers.close()
+        async with assembled(settings, providers, sold, telemetry) as (gateway, workers):
+            own = Services(sold, gateway, telemetry, workers, settings.gateway_default_model)
+            app.state.services = own
+            try:
+                yield
+            finally:
+                own.draining = True
 
     app = FastAPI(
         title="Image gateway",

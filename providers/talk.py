@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from providers.spec.conversation import (
     Unanswered,
 )
 from providers.spec.errors import Fault, ProviderError, Spend
+from providers.spec.excerpt import place_of
 from providers.spec.result import ImageResult
 from providers.spool import SpoolFailedError
 
@@ -265,5 +265,4 @@ class Talk:
 
 def _kind_and_place(bug: Exception) -> str:
     """All that may be logged of an exception: its text may hold the caller's prompt."""
-    place = traceback.extract_tb(bug.__traceback__)[-1]
-    return f"{type(bug).__name__} at {place.filename}:{place.lineno}"
+    return f"{type(bug).__name__} at {place_of(bug)}"

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
 from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong
-from app.doors.reply import ClientTooSlowError, send_error
+from app.doors.reply import ClientTooSlowError, error_response
 from app.telemetry import Telemetry, request_id
+from providers.spec.excerpt import place_of
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 
@@ -61,13 +62,13 @@ class Edge:
             refusal = self._refusal(scope)
             if refusal is not None:
                 self._telemetry.turned_away(refusal.code or "")
-                await send_error(refusal, scope, receive, send_marked)
+                await error_response(refusal)(scope, receive, send_marked)
             else:
                 await self._app(scope, receive, send_marked)
         except asyncio.CancelledError:
             # Only shutdown cancels a request. What it bought or may have bought is not known here, hence no retry.
             if not started:
-                await send_error(_shutting_down(), scope, receive, send_marked)
+                await error_response(_shutting_down())(scope, receive, send_marked)
             elif not finished:
                 raise
         except ClientTooSlowError:
@@ -75,11 +76,11 @@ class Edge:
             raise CutShortError from None
         except Exception as bug:  # noqa: BLE001 - the last place where one can be caught
             # Only the kind and place of a bug are logged: its text may hold the caller's prompt.
-            _log.error("bug", request_id=drawn, error=type(bug).__name__, place=_place(bug))
+            _log.error("bug", request_id=drawn, error=type(bug).__name__, place=place_of(bug))
             if started and not finished:
                 raise CutShortError from None  # the server closes the connection, so that the client sees a cut
             if not started:
-                await send_error(internal_error(), scope, receive, send_marked)
+                await error_response(internal_error())(scope, receive, send_marked)
         finally:
             request_id.reset(token)
 
@@ -119,10 +120,3 @@ def _foreign() -> ApiError:
         type="invalid_request_error",
         code="loopback_only",
     )
-
-
-def _place(bug: BaseException) -> str:
-    trace = bug.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""

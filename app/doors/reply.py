@@ -12,8 +12,6 @@ from app.doors.openai_images.errors import ApiError
 
 _CHUNK = 256 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
-
-
 WRITE_SECONDS = 60.0
 """Longest a client may take to accept one chunk; at that pace a 20 MB image would take over an hour."""
 
@@ -33,24 +31,18 @@ class PartsResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if scope["method"] != "HEAD":
-            for part in self._parts:
-                view = memoryview(part)
-                for start in range(0, len(view), _CHUNK):
-                    chunk = bytes(view[start : start + _CHUNK])
-                    try:
-                        async with asyncio.timeout(WRITE_SECONDS):
-                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    except TimeoutError:
-                        raise ClientTooSlowError from None
+        for part in self._parts:
+            view = memoryview(part)
+            for start in range(0, len(view), _CHUNK):
+                chunk = bytes(view[start : start + _CHUNK])
+                try:
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                except TimeoutError:
+                    raise ClientTooSlowError from None
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def error_response(error: ApiError) -> Response:
     """The envelope as a response."""
     return Response(error.body(), status_code=error.status, headers=dict(error.headers), media_type="application/json")
-
-
-async def send_error(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with an envelope where no framework is at hand."""
-    await error_response(error)(scope, receive, send)

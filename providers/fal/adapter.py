@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from providers.fal import errors, wire
 from providers.fal.errors import VENDOR
 from providers.fal.inputs import SCHEMAS, input_for
-from providers.job_dialect.asking import ask, hand_in, ok
+from providers.job_dialect.asking import LONGEST_PAUSE_S, TOLERATED_FAILURES, ask, hand_in, ok
 from providers.job_dialect.downloads import downloaded
 from providers.job_dialect.failures import silent, unusable
 from providers.job_dialect.reading import UnreadableError
@@ -25,13 +25,6 @@ so that an image of 13 s, the usual case, is noticed after a second on average. 
 
 LATER_PAUSE_S = 3.0
 """Seconds before every further question."""
-
-LONGEST_PAUSE_S = 10.0
-"""Most seconds a question is put off because fal asked to wait."""
-
-TOLERATED_FAILURES = 4
-"""Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
-few seconds is sat out."""
 
 
 class FalAdapter:

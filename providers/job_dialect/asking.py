@@ -8,6 +8,13 @@ from providers.job_dialect.failures import silent
 from providers.spec.conversation import HttpCall, Reply, Step, Unanswered
 from providers.spec.errors import Spend
 
+LONGEST_PAUSE_S = 10.0
+"""Most seconds a question about a job is put off because the vendor asked to wait."""
+
+TOLERATED_FAILURES = 4
+"""Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
+few seconds is sat out."""
+
 
 def ask(call: HttpCall) -> Generator[Step, Reply | None, Reply]:
     """Make the call. Unanswered comes through as it was thrown in."""

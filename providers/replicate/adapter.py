@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from itertools import chain, repeat
 
-from providers.job_dialect.asking import ask, hand_in, ok
+from providers.job_dialect.asking import LONGEST_PAUSE_S, TOLERATED_FAILURES, ask, hand_in, ok
 from providers.job_dialect.downloads import downloaded
 from providers.job_dialect.failures import silent, unusable
 from providers.job_dialect.reading import UnreadableError
@@ -26,13 +26,6 @@ that just missed it."""
 LATER_PAUSE_S = 2.0
 """Seconds before every further question. An account may ask 3,000 times a minute, all its jobs together; at this pace
 that is a hundred jobs under way, at the half second of Replicate's own client libraries it is twenty-five."""
-
-LONGEST_PAUSE_S = 10.0
-"""Most seconds a question is put off because Replicate asked to wait."""
-
-TOLERATED_FAILURES = 4
-"""Questions in a row that may go wrong before the job is given up. Giving up may mean to pay twice, so a hiccup of a
-few seconds is sat out."""
 
 
 class ReplicateAdapter:

@@ -1,4 +1,4 @@
-"""What an operator may read of a vendor's words: a bounded start of them that never repeats the prompt."""
+"""What an operator may read of a vendor's words or of a bug's: a bounded part that never repeats the prompt."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def safe_excerpt(reply: Reply, prompt: str) -> str:
     head = f"HTTP {reply.status}, {len(reply.body)} bytes"
     text = safe_text(reply.excerpt(), prompt)
     return f"{head}: {text}" if text else head
+
+
+def place_of(bug: BaseException) -> str:
+    """``file:line`` where an exception was raised; beside its kind all that may be logged of it, for its text may hold
+    the prompt. Empty for one that was never raised."""
+    trace = bug.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
 
 
 def safe_text(text: str, prompt: str) -> str:

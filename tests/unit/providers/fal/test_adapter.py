@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from providers.fal.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, LONGEST_PAUSE_S, FalAdapter
+from providers.fal.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, FalAdapter
+from providers.job_dialect.asking import LONGEST_PAUSE_S
 from providers.spec.adapter import ProviderModel
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, HttpCall, Pause, Reply, Trust, Unanswered

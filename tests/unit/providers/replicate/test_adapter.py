@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from providers.replicate.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, LONGEST_PAUSE_S, ReplicateAdapter
+from providers.job_dialect.asking import LONGEST_PAUSE_S
+from providers.replicate.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, ReplicateAdapter
 from providers.spec.adapter import ProviderModel
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, HttpCall, Pause, Reply, Trust, Unanswered
