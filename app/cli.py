@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, check, generate."""
+"""The command line: serve, demo, simulate, check, route, generate."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from app.demo import Simulation, chosen, simulated_settings
 from app.generate import PictureError, make_picture
 from app.log import set_up_logging
 from app.main import StartError, load
+from app.route_command import NoRouteError, show_route
 from app.serve import serve
 from app.settings import Settings
 from providers.registry import PROVIDERS
@@ -91,6 +92,29 @@ def check_command() -> None:
     _run(run)
 
 
+@cli.command("route")
+def route_command(
+    prompt: Annotated[str, typer.Argument(help="What would be drawn; nobody is asked to.")] = "a picture",
+    model: Annotated[str | None, typer.Option(help="Model name or alias; the default model when absent.")] = None,
+    size: Annotated[str | None, typer.Option(help="WxH, a ratio such as 16:9, or a tier such as 2K.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Routing policy, for example cheapest.")] = None,
+    value_of_time: Annotated[float | None, typer.Option(help="USD that a second of waiting is worth.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds the whole request may take.")] = None,
+    provider: Annotated[str | None, typer.Option(help=f"Only this provider: {', '.join(PROVIDERS)}.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running gateway to ask, for example http://127.0.0.1:8080; its figures are live."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as POST /v1/route answers it.")] = False,
+) -> None:
+    """Print which providers would be tried for a request, in which order and why."""
+    body = {
+        "prompt": prompt, "model": model, "size": size, "policy": policy, "value_of_time": value_of_time,
+        "timeout": timeout, "provider": provider,
+    }  # fmt: skip
+    _run(lambda settings: show_route(settings, out, err, body=body, url=url, as_json=as_json))
+
+
 @cli.command("generate")
 def generate_command(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
@@ -132,7 +156,7 @@ def _run(command: Callable[[Settings], None]) -> None:
         first = invalid.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "settings"
         _fail(f"{name}: {first['msg']}.")
-    except (CatalogError, StartError, PictureError) as failed:
+    except (CatalogError, StartError, PictureError, NoRouteError) as failed:
         _fail(str(failed))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

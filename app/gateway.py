@@ -1,4 +1,4 @@
-"""Gateway: carries out a plan. Attempt, classify, record, next: the one loop. It acts; it does not judge."""
+"""Gateway: carries out plans. Ask what is next, do it, record it: the one loop. It acts; it does not judge."""
 
 from __future__ import annotations
 
@@ -9,22 +9,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from app.attempting import Attempting, Ended
 from app.catalog.models import PublicModel
-from app.media.verify import Delivered, NotDeliveredError, verify
-from app.snapshot import HealthBook
+from app.media.verify import Delivered
 from app.telemetry import Telemetry
-from providers.converse import Driver, Provider, Trace
-from providers.spec.errors import Fault, ProviderError, Spend
+from providers.converse import Driver, Provider
+from providers.spec.conversation import AbandonReason
+from providers.spec.errors import Fault
 from providers.spec.request import ImageRequest
-from providers.spec.result import ImageResult, Usage, Warning
+from providers.spec.result import Usage, Warning
 from providers.workers import Workers
 from routing.attempt import Attempt
-from routing.fallback import Try, next_step
+from routing.board import Board
+from routing.fallback import deadline_reached, payments
 from routing.offers import Offer
-from routing.plan import Candidate, RoutePlan, plan
+from routing.passage import Passage
 from routing.policy import Policy
 from routing.prices import PriceTable
+from routing.refusals import final
+from routing.route_plan import Candidate, RoutePlan
+from routing.steps import GiveUp, Hedge, Try
 from routing.verdict import Verdict, verdict
+from routing.wishes import NO_WISHES, RouteWishes
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model that may serve a request: the request in its terms, and who sells it."""
+
+    request: ImageRequest
+    model: PublicModel
+    offers: Sequence[Offer]
+    wishes: RouteWishes = NO_WISHES
+    warnings: tuple[Warning, ...] = ()
+    """What the caller is told about how the request was understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +55,17 @@ class Made:
     usage: Usage | None
     warnings: tuple[Warning, ...]
     simulated: bool
+    choice: Choice
+
+    @property
+    def winner(self) -> Attempt:
+        """The attempt that delivered."""
+        return next(attempt for attempt in reversed(self.attempts) if attempt.fault is None)
 
     @property
     def cost(self) -> Decimal:
         """USD the caller is charged: the winning attempt's, once."""
-        return self.attempts[-1].cost
+        return self.winner.cost
 
 
 class NotMadeError(Exception):
@@ -55,27 +79,17 @@ class NotMadeError(Exception):
         self.simulated = simulated
 
 
-LEAVE_SHARE = 0.5
-"""Share of the request's remaining time that cancelling a try may take before the next one begins."""
-
 Watcher = Callable[[Candidate], None]
 """Told of each candidate as it is about to be tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    attempt: Attempt
-    delivered: Delivered | None = None
-    result: ImageResult | None = None
-    simulated: bool = False
-
-
 class Gateway:
-    """Holds the hands (driver, providers) and the current health; one per process."""
+    """Holds the hands (driver, providers) and the board; one per process."""
 
     def __init__(
         self,
         *,
+        offers: Sequence[Offer],
         providers: Mapping[str, Provider],
         prices: PriceTable,
         policy: Policy,
@@ -84,120 +98,118 @@ class Gateway:
         workers: Workers,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._providers = providers
+        self.clock = clock or steady_clock()
+        self.board = Board(offers, policy)
+        self._attempting = Attempting(providers, driver, workers, telemetry, self.clock)
         self._prices = prices
         self._policy = policy
-        self._driver = driver
         self._telemetry = telemetry
-        self._clock = clock or steady_clock()
-        self._workers = workers
-        self.health = HealthBook()
 
     async def make(
         self,
-        request: ImageRequest,
-        model: PublicModel,
-        offers: Sequence[Offer],
+        choices: Sequence[Choice],
         *,
         timeout_s: float | None = None,
         watcher: Watcher | None = None,
     ) -> Made:
         """Plan and carry out. Raises NotMadeError when no image came of it, and passes cancellation on.
 
+        ``choices`` are tried in order: the next model only when no provider of the one before could deliver.
         ``timeout_s`` is the caller's own deadline for the whole request; None: the policy's.
         """
-        policy = self._policy if timeout_s is None else replace(self._policy, request_deadline_s=timeout_s)
-        draw = random.random()  # noqa: S311 - spreads load, keeps no secret
-        route = plan(request, offers, self._prices, self.health.current, policy, now=self._clock(), draw=draw)
+        limit_s = self._policy.request_deadline_s if timeout_s is None else timeout_s
+        deadline_at = self.clock() + limit_s
         attempts: tuple[Attempt, ...] = ()
+        failed: list[RoutePlan] = []
         simulated = False
-        while isinstance(step := next_step(route, attempts, now=self._clock(), draw=draw), Try):
-            if watcher is not None:
-                watcher(step.candidate)
-            ended = await self._try(step, request, model, route, attempts)
-            attempts = (*attempts, ended.attempt)
-            simulated = simulated or ended.simulated
-            if ended.delivered is not None and ended.result is not None:
-                self._telemetry.plan_ended(route, attempts)
-                return Made(
-                    ended.delivered, route, attempts, ended.result.usage, ended.result.warnings, ended.simulated
-                )
-        self._telemetry.plan_ended(route, attempts)
-        raise NotMadeError(verdict(route, attempts, now=self._clock()), route, attempts, simulated=simulated)
-
-    async def _try(
-        self, step: Try, request: ImageRequest, model: PublicModel, route: RoutePlan, earlier: tuple[Attempt, ...]
-    ) -> _Ended:
-        """One attempt, recorded whatever happens; also when the caller leaves, which ends the request here."""
-        offer = step.candidate.offer
-        provider = self._providers[offer.provider]
-        if step.candidate.probe:
-            self.health.start_probe(offer.key, self._policy, now=self._clock())
-        trace = Trace()
-        started = self._clock()
-        paid = False
-
-        def attempt(spend: Spend, fault: ProviderError | None = None) -> Attempt:
-            ended = Attempt(
-                offer=offer,
-                started_at=started,
-                seconds=max(self._clock() - started, 0.0),
-                spend=spend,
-                cost=step.candidate.quote.total if spend is Spend.CHARGED else Decimal(0),
-                first_byte_seconds=trace.first_byte_seconds,
+        for choice in choices:
+            now = self.clock()
+            if failed and not _goes_on(failed[-1], attempts, deadline_at, now):
+                break
+            woken = asyncio.Event()
+            passage = Passage(
+                self.board,
+                choice.request,
+                choice.offers,
+                self._prices,
+                replace(self._policy, request_deadline_s=max(deadline_at - now, 0.0)),
+                now=now,
+                draw=random.random(),  # noqa: S311 - spreads load, keeps no secret
+                wishes=choice.wishes,
+                wake=woken.set,
+                attempts=attempts,
             )
-            if fault is not None:
-                ended = replace(
-                    ended,
-                    fault=fault.fault,
-                    message=fault.message,
-                    parameter=fault.parameter,
-                    retry_after=fault.retry_after,
-                    detail=fault.detail,
-                    deadline_hit=fault.fault is Fault.TIMED_OUT and step.ends_at_deadline,
-                    seconds=min(ended.seconds, step.limit_s) if fault.fault is Fault.TIMED_OUT else ended.seconds,
-                )
-            self.health.record(ended, self._policy, now=self._clock())
-            self._telemetry.attempt_ended(ended, request)
-            return ended
+            failed.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
+            try:
+                ended = await self._carried_out(passage, choice, woken, watcher)
+            finally:
+                passage.close(now=self.clock())
+                attempts = passage.attempts
+                self._telemetry.plan_ended(passage.plan, attempts, passage.waits_s)
+            simulated = simulated or any(one.simulated for one in ended)
+            won = next((one for one in ended if one.delivered is not None), None)
+            if won is not None and won.delivered is not None and won.result is not None:
+                usage, warnings = won.result.usage, won.result.warnings
+                warnings = (*choice.warnings, *warnings)
+                return Made(won.delivered, passage.plan, attempts, usage, warnings, simulated, choice)
+        told = next((route for route in reversed(failed) if route.candidates), failed[0])
+        raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
 
+    async def _carried_out(
+        self, passage: Passage, choice: Choice, woken: asyncio.Event, watcher: Watcher | None
+    ) -> list[Ended]:
+        """Every try of one plan, the one that delivered last if any did."""
+        ended: list[Ended] = []
+        while True:
+            woken.clear()
+            step = passage.next(now=self.clock())
+            if isinstance(step, GiveUp):
+                return ended
+            if isinstance(step, Try | Hedge):
+                if watcher is not None:
+                    watcher(step.candidate)
+                if _may_be_hedged(passage.plan):
+                    ended += await self._raced(step, passage, choice)
+                else:
+                    ended.append(await self._attempting.attempt(step, passage, choice.request, choice.model))
+                if any(one.delivered is not None for one in ended):
+                    return ended
+            else:
+                await _woken_or_past(woken, step.until - self.clock())
+
+    async def _raced(self, first: Try | Hedge, passage: Passage, choice: Choice) -> list[Ended]:
+        """One try and, when it is worth it, others beside it. Ends when one delivers or all have failed."""
+        ended: list[Ended] = []
+
+        def start(step: Try | Hedge) -> asyncio.Task[Ended]:
+            return asyncio.create_task(self._attempting.attempt(step, passage, choice.request, choice.model))
+
+        tasks = {start(first)}
+        await asyncio.sleep(0)  # lets the try begin, so that it is known to be running
         try:
-            result = await self._driver.converse(
-                provider.adapter.converse(request, offer.provider_model),
-                provider,
-                trace,
-                limit_s=step.limit_s,
-                ends_at_deadline=step.ends_at_deadline,
-                leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
-            )
-            paid = True
-            delivered = await self._verified(result, request, model)
-        except ProviderError as failed:
-            return _Ended(attempt(failed.spend, failed), simulated=trace.simulated)
-        except NotDeliveredError as unusable:
-            fault = ProviderError(
-                Fault.BAD_REPLY,
-                f"{offer.provider} delivered something other than the image asked for ({unusable.message})",
-                spend=Spend.CHARGED,
-                detail=unusable.check,
-            )
-            return _Ended(attempt(Spend.CHARGED, fault), simulated=trace.simulated)
-        except Exception as bug:  # noqa: BLE001 - see below
-            # Whatever it is, it is ours, and the vendor has delivered or may have: the try must be in the books.
-            spend = Spend.CHARGED if paid else _assumed(trace)
-            own = ProviderError(
-                Fault.OWN_FAULT, "the gateway failed while handling the image", spend=spend, detail=type(bug).__name__
-            )
-            return _Ended(attempt(spend, own), simulated=trace.simulated)
-        except asyncio.CancelledError:
-            spend = Spend.CHARGED if paid else _assumed(trace)
-            left = attempt(spend, ProviderError(Fault.ABANDONED, "the caller left", spend=spend))
-            self._telemetry.plan_ended(route, (*earlier, left))
-            raise
-        return _Ended(attempt(Spend.CHARGED), delivered, result, trace.simulated)
+            while tasks:
+                step = passage.next(now=self.clock())
+                if isinstance(step, Hedge):
+                    tasks.add(start(step))
+                    await asyncio.sleep(0)
+                    continue
+                until = passage.plan.deadline_at if isinstance(step, Try | GiveUp) else step.until
+                done, tasks = await asyncio.wait(
+                    tasks, timeout=max(until - self.clock(), _TICK_S), return_when=asyncio.FIRST_COMPLETED
+                )
+                ended += [task.result() for task in done]
+                if any(one.delivered is not None for one in ended):
+                    break
+        finally:
+            lost = any(one.delivered is not None for one in ended)
+            for task in tasks:
+                task.cancel(AbandonReason.HEDGE_LOST if lost else None)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return ended
 
-    async def _verified(self, result: ImageResult, request: ImageRequest, model: PublicModel) -> Delivered:
-        return await self._workers.run(verify, result.images[-1], request, model)
+
+_TICK_S = 0.01
+"""Shortest pause between two looks at a running try, in seconds: a look that is due must not spin the event loop."""
 
 
 def steady_clock() -> Callable[[], float]:
@@ -206,5 +218,27 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
-def _assumed(trace: Trace) -> Spend:
-    return Spend.POSSIBLE if trace.committed else Spend.NONE
+def _may_be_hedged(route: RoutePlan) -> bool:
+    wanted = route.policy.hedging.enabled if route.wishes.hedge is None else route.wishes.hedge
+    return wanted and route.objective.hedge_share > 0
+
+
+def _goes_on(route: RoutePlan, attempts: Sequence[Attempt], deadline_at: float, now: float) -> bool:
+    """Whether another model may be tried after this plan has come to nothing."""
+    policy = route.policy
+    over = deadline_reached(replace(route, deadline_at=deadline_at), attempts, now=now)
+    return (
+        not over
+        and not final(route, attempts)
+        and payments(attempts) < policy.max_possible_payments
+        and len(attempts) < policy.max_attempts
+        and not any(attempt.fault is Fault.CONTENT_REFUSED for attempt in attempts)
+    )
+
+
+async def _woken_or_past(woken: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(max(seconds, 0.0)):
+            await woken.wait()
+    except TimeoutError:
+        pass

@@ -15,7 +15,7 @@ from app.catalog.catalog import UnknownModelError
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.schema import parse_generation
 from app.doors.openai_images.translate import translate
-from app.gateway import Made, NotMadeError
+from app.gateway import Choice, Made, NotMadeError
 from app.main import assembled, offered
 from app.settings import Settings
 from app.telemetry import Telemetry
@@ -65,15 +65,14 @@ async def make_picture(
     try:
         async with assembled(settings, providers, catalog, Telemetry()) as (gateway, _):
             with console.status("Choosing a provider") as status:
-                made = await gateway.make(
-                    translated.request, found.model, offers, watcher=lambda tried: _show(status, tried)
-                )
+                choice = Choice(translated.request, found.model, offers, translated.wishes, translated.warnings)
+                made = await gateway.make([choice], watcher=lambda tried: _show(status, tried))
     except NotMadeError as failed:
         _tell(console, failed.attempts)
         raise PictureError(failed.verdict.message) from None
     _tell(console, made.attempts)
     output = await asyncio.to_thread(_write, made, output)
-    for warning in (*translated.warnings, *made.warnings):
+    for warning in made.warnings:
         console.print(f"[yellow]{warning.parameter}:[/yellow] {warning.message}")
     _sum_up(console, made, output)
 
@@ -130,7 +129,7 @@ def _tell(console: Console, attempts: tuple[Attempt, ...]) -> None:
 
 
 def _sum_up(console: Console, made: Made, output: Path) -> None:
-    delivered, last = made.delivered, made.attempts[-1]
+    delivered, last = made.delivered, made.winner
     tries = len(made.attempts)
     seconds = sum(attempt.seconds for attempt in made.attempts)
     pretended = " [yellow](simulated)[/yellow]" if made.simulated else ""

@@ -78,6 +78,7 @@ async def assembled(
     transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
     driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
     gateway = Gateway(
+        offers=catalog.offers,
         providers=providers,
         prices=catalog.prices,
         policy=policy,
@@ -85,6 +86,7 @@ async def assembled(
         telemetry=telemetry,
         workers=workers,
     )
+    telemetry.watch(gateway.board)
     try:
         yield gateway, workers
     finally:

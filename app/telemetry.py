@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from itertools import pairwise
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.board_metrics import BoardCollector
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
 from providers.spec.request import ImageRequest
 from routing.attempt import Attempt
-from routing.plan import RoutePlan
+from routing.board import Board
+from routing.route_plan import RoutePlan
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 """Histogram bounds in seconds: an answer from the gateway itself takes milliseconds, an image 2 to 120 s."""
@@ -29,6 +32,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._store_shown = False
         self._requests = Counter(
             "gateway_requests_total",
             "Requests answered, by outcome: ok, the error code, or abandoned",
@@ -56,6 +60,66 @@ class Telemetry:
             registry=self.registry,
         )
         self._in_flight = Gauge("gateway_in_flight", "Requests being served", registry=self.registry)
+        self._choices = Counter(
+            "gateway_choices_total",
+            "Requests by the rank, in their plan, of the offer that served them; 0: nobody did",
+            ["model", "policy", "rank"],
+            registry=self.registry,
+        )
+        self._fallbacks = Counter(
+            "gateway_fallbacks_total",
+            "Tries made because the one before failed, by that one's provider and fault",
+            ["provider", "outcome"],
+            registry=self.registry,
+        )
+        side = ["provider", "outcome"]
+        self._probes = Counter(
+            "gateway_probes_total", "Tries that looked whether an offer is back or better", side, registry=self.registry
+        )
+        self._hedges = Counter(
+            "gateway_hedges_total", "Tries made beside another of the same request", side, registry=self.registry
+        )
+        self._wait_seconds = Histogram(
+            "gateway_wait_seconds",
+            "Seconds a request waited for any offer to be free, where it had to",
+            ["model"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._store_up = Gauge(
+            "gateway_stats_store_up",
+            "Whether statistics are shared with other replicas just now; absent without a store",
+            registry=None,
+        )
+        self._store_events = Counter(
+            "gateway_stats_events_total",
+            "Events shared with other replicas: sent, received, or dropped while the store was away",
+            ["direction"],
+            registry=self.registry,
+        )
+
+    def watch(self, board: Board) -> None:
+        """Show this board's figures on the metrics page; once for each telemetry."""
+        self.registry.register(BoardCollector(board))
+
+    def store_up(self, up: bool) -> None:
+        """The store of shared statistics can be reached, or can not."""
+        if not self._store_shown:
+            self._store_shown = True
+            self.registry.register(self._store_up)
+        self._store_up.set(1 if up else 0)
+
+    def events_sent(self, count: int) -> None:
+        """So many events went to other replicas."""
+        self._store_events.labels("sent").inc(count)
+
+    def events_received(self, count: int) -> None:
+        """So many events came from other replicas."""
+        self._store_events.labels("received").inc(count)
+
+    def events_dropped(self, count: int) -> None:
+        """So many events were lost because the store was away for too long."""
+        self._store_events.labels("dropped").inc(count)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
@@ -88,17 +152,37 @@ class Telemetry:
         if attempt.cost:
             # Prometheus counts in float: an instrument, not the books.
             self._cost.labels(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+        if attempt.probe:
+            self._probes.labels(attempt.offer.provider, attempt.outcome).inc()
+        if attempt.hedge:
+            self._hedges.labels(attempt.offer.provider, attempt.outcome).inc()
         self._alarm(attempt)
 
-    def plan_ended(self, plan: RoutePlan, attempts: tuple[Attempt, ...]) -> None:
-        """One line that answers why a request cost what it cost and took what it took."""
+    def plan_ended(self, plan: RoutePlan, attempts: tuple[Attempt, ...], waited_s: float = 0.0) -> None:
+        """One line that answers why a request cost what it cost and took what it took.
+
+        ``attempts`` are all of the request's, those for a model before this plan's included; ``waited_s`` is how long
+        it waited for an offer to be free.
+        """
+        winner = next((attempt for attempt in attempts if attempt.fault is None), None)
+        ranks = {candidate.offer.key: rank for rank, candidate in enumerate(plan.candidates, start=1)}
+        rank = ranks.get(winner.offer.key, len(ranks) + 1) if winner is not None else 0
+        self._choices.labels(plan.model, plan.objective_name, str(rank)).inc()
+        for failed, after in pairwise(attempts):
+            if failed.fault is not None and not after.hedge:
+                self._fallbacks.labels(failed.offer.provider, failed.outcome).inc()
+        if waited_s > 0:
+            self._wait_seconds.labels(plan.model).observe(waited_s)
         _log.info(
             "request",
             request_id=request_id.get(),
             model=plan.model,
             operation=plan.operation.value,
             resolution=plan.resolution.value if plan.resolution is not None else None,
-            outcome=attempts[-1].outcome if attempts else "no_offer",
+            policy=plan.objective_name,
+            outcome="ok" if winner is not None else attempts[-1].outcome if attempts else "no_offer",
+            rank=rank,
+            waited_s=round(waited_s, 3),
             attempts=[
                 {
                     "offer": attempt.offer.key,
@@ -107,6 +191,9 @@ class Telemetry:
                     "spend": attempt.spend.value,
                     "cost_usd": str(attempt.cost),
                     "detail": attempt.detail,
+                    "why": attempt.reason,
+                    "probe": attempt.probe,
+                    "hedge": attempt.hedge,
                 }
                 for attempt in attempts
             ],

@@ -57,6 +57,9 @@ class Driver:
     ) -> ImageResult:
         """Drive to the end. Raises ProviderError and nothing else (but cancellation).
 
+        Cancelling the calling task with the message ``AbandonReason.HEDGE_LOST`` says that another try delivered; any
+        other cancellation means that the caller hung up.
+
         ``ends_at_deadline`` says that the limit is the request's own deadline: then the answer does not wait for the
         cancel call; else it does, because the next provider must not be paid before this one was asked to stop, but
         no longer than ``leave_limit_s``, so that a vendor who does not even answer that leaves time for the next.
@@ -85,8 +88,9 @@ class Driver:
                 raise
             # Ours, not the vendor's: the conversation does not know yet. Like a caller's leaving, it blames nobody.
             failed = error
-        except asyncio.CancelledError:
-            self._wind_up(talk, reason)
+        except asyncio.CancelledError as cancelled:
+            lost = cancelled.args[:1] == (AbandonReason.HEDGE_LOST,)
+            self._wind_up(talk, AbandonReason.HEDGE_LOST if lost else reason)
             raise
         finally:
             self._under_way.discard(ended)

@@ -32,6 +32,12 @@ class Attempt:
     deadline_hit: bool = False
     """The request's own deadline, not the provider, ended this try."""
     first_byte_seconds: float | None = None
+    reason: str = ""
+    """Why this offer was chosen for the try; safe for the caller."""
+    probe: bool = False
+    """The try looked whether the offer is back or has become better."""
+    hedge: bool = False
+    """The try ran beside another of the same request."""
 
     @property
     def ended_at(self) -> float:

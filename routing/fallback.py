@@ -1,75 +1,30 @@
-"""Fallback: what to do next, given the plan and the attempts made so far."""
+"""Fallback: what to do next, given the plan, the attempts made so far, and how the offers are by now."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from math import inf
 
-from providers.spec.errors import FAULT_TABLE, Elsewhere, Fault, Spend
-from providers.spec.request import Resolution
+from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
 from routing.attempt import Attempt
-from routing.plan import Candidate, RoutePlan
+from routing.attempt_limit import attempt_limit_s, ceiling_s
+from routing.health import UNTRIED, Health, HealthState
+from routing.hedging import first_look_s, worth_hedging
+from routing.offers import Offer
+from routing.plan import USABLE, until
 from routing.policy import Policy
+from routing.prices import Quote
+from routing.ranking import Entry, after_failure, entry_of, ranked
+from routing.refusals import final
+from routing.route_plan import Candidate, RoutePlan
+from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
 
+LOOKS_PER_TEST = 3
+"""How often a request in line looks for itself, beside being woken, in the time after which it may test a limit."""
+BACK_REASON = "could not be asked when the plan was made, and can be by now"
 SHORTEST_TRY_S = 0.05
 """With less time than this left no try is begun: it could not even open a connection, but might be billed."""
-
-
-class Ending(StrEnum):
-    """Why no further try is made."""
-
-    DELIVERED = "delivered"
-    FINAL_FAULT = "final_fault"
-    """The last fault allows no other offer."""
-    DEADLINE = "deadline"
-    PAYMENTS = "payments"
-    """As many tries may be billed as the policy allows."""
-    ATTEMPTS = "attempts"
-    """As many tries were made as the policy allows."""
-    EXHAUSTED = "exhausted"
-    """Every candidate was tried; also when there was none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """Try this candidate now, for at most ``limit_s`` seconds."""
-
-    candidate: Candidate
-    limit_s: float
-    ends_at_deadline: bool
-    """The limit is the request's deadline and not the try's own: running into it says nothing about the provider."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hedge:
-    """Try this candidate beside those still running. Not decided yet; named so that the gateway's loop knows it."""
-
-    candidate: Candidate
-    limit_s: float
-    ends_at_deadline: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Do nothing until a moment (unix seconds), then ask again. Not decided yet; named like Hedge."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Make no further try."""
-
-    because: Ending
-
-    @property
-    def deadline(self) -> bool:
-        """The request's time was over."""
-        return self.because is Ending.DEADLINE
-
-
-NextStep = Try | Hedge | Wait | GiveUp
 
 
 def next_step(
@@ -77,30 +32,40 @@ def next_step(
     attempts: Sequence[Attempt],
     *,
     now: float,
-    draw: float,  # noqa: ARG001 - no choice is random yet; hedging will need it and callers already hand it in
-) -> NextStep:
-    """What follows these attempts, which are all over. ``now`` is unix seconds, ``draw`` a random number in [0, 1).
+    draw: float,  # noqa: ARG001 - as in plan: every choice is settled by figures
+    healths: Mapping[str, Health] | None = None,
+    running: Sequence[Running] = (),
+    idle_since: float | None = None,
+    may_hedge: bool = False,
+) -> Step:
+    """What to do now. ``now`` is unix seconds.
 
-    Each candidate is tried once, in the plan's order, as long as the last fault, the payments, the number of tries
-    and the deadline allow. A wait that a vendor stated is kept, because nobody is asked twice. Raises nothing.
+    ``healths`` is how the offers are by now (None: as when the plan was made). ``running`` are the tries under way:
+    with any, the answer is to wait or to hedge. ``idle_since`` is when the request began to wait for an offer (None:
+    it does not). ``may_hedge`` says that the budget of hedges is not used up. Raises nothing.
     """
-    policy = plan.policy
-    remaining = plan.deadline_at - now
     ending = _ending(plan, attempts, now)
     if ending is not None:
         return GiveUp(ending)
-    tried = {attempt.offer.key for attempt in attempts}
-    candidate = next((each for each in plan.candidates if each.offer.key not in tried), None)
-    if candidate is None:
+    known = plan.healths if healths is None else healths
+    if running:
+        return _beside(plan, attempts, known, running, now=now, may_hedge=may_hedge)
+    if not attempts and healths is None and plan.candidates:
+        first = plan.candidates[0]
+        if first.state in USABLE:
+            return _try(plan, first, attempts, known, now=now)
+    pool = _pool(plan, attempts, known, now=now)
+    if not pool:
         return GiveUp(Ending.EXHAUSTED)
-    own_limit = _attempt_limit(plan.resolution, policy)
-    return Try(candidate, limit_s=min(own_limit, remaining), ends_at_deadline=remaining <= own_limit)
-
-
-def final(fault: Fault, policy: Policy) -> bool:
-    """Whether this fault allows no try at another offer."""
-    elsewhere = FAULT_TABLE[fault].elsewhere
-    return elsewhere is Elsewhere.NO or (elsewhere is Elsewhere.BY_POLICY and policy.refusal_policy == "stop")
+    # One that is out is asked when nobody else is left, and not even waiting for another is.
+    pool = [each for each in pool if each.entry.state is not HealthState.OUT] or pool
+    remaining = plan.deadline_at - now
+    ready = [each for each in pool if each.ready_at <= now]
+    if ready:
+        fewest = min(each.tries for each in ready)
+        entries = [each.entry for each in ready if each.tries == fewest]
+        return _try(plan, _best(plan, entries, attempts, remaining), attempts, known, now=now)
+    return _wait(plan, attempts, pool, known, now=now, idle_since=idle_since)
 
 
 def deadline_reached(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> bool:
@@ -113,13 +78,22 @@ def payments(attempts: Sequence[Attempt]) -> int:
     return sum(attempt.spend is not Spend.NONE for attempt in attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """An offer that may still be tried for this request."""
+
+    entry: Entry
+    tries: int
+    ready_at: float
+    """Unix seconds; infinite while nobody can tell, as before an offer that is full."""
+
+
 def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending | None:
     policy = plan.policy
     if attempts:
-        fault = attempts[-1].fault
-        if fault is None:
+        if attempts[-1].fault is None:
             return Ending.DELIVERED
-        if final(fault, policy):
+        if final(plan, attempts):
             return Ending.FINAL_FAULT
     if deadline_reached(plan, attempts, now=now):
         return Ending.DEADLINE
@@ -130,7 +104,191 @@ def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending 
     return None
 
 
-def _attempt_limit(resolution: Resolution | None, policy: Policy) -> float:
-    """Seconds one try may last. A model without tiers is given the longest: nothing says it is quick."""
-    longest = max(policy.attempt_limit_s.values())
-    return longest if resolution is None else policy.attempt_limit_s.get(resolution, longest)
+def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, Health], *, now: float) -> list[_Chance]:
+    """The offers that may still be tried, now or later: candidates, and those that were kept back for a time."""
+    offered: list[tuple[Offer, Quote]] = [(each.offer, each.quote) for each in plan.candidates]
+    others = plan.rejections if plan.wishes.allow_fallbacks or plan.wishes.order else ()
+    offered += [
+        (each.offer, each.quote)
+        for each in others
+        if each.quote is not None
+        and each.fault is not None
+        and FAULT_TABLE[each.fault].health not in (HealthEffect.OUT, HealthEffect.OUT_LONG)
+    ]
+    found = []
+    for offer, quote in offered:
+        mine = [attempt for attempt in attempts if attempt.offer.key == offer.key]
+        if len(mine) >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
+            continue
+        entry = entry_of(offer, quote, healths.get(offer.key, UNTRIED), plan.resolution, plan.policy, now=now)
+        found.append(_Chance(entry, len(mine), _ready_at(entry, mine, plan.policy, now)))
+    return found
+
+
+def _may_pass(attempt: Attempt) -> bool:
+    """Whether the same request may meet better luck at the same offer."""
+    return attempt.fault in _PASSING
+
+
+_PASSING = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE, Fault.BAD_REPLY})
+
+
+def _ready_at(entry: Entry, tried: Sequence[Attempt], policy: Policy, now: float) -> float:
+    rested = tried[-1].ended_at + policy.again_after_s * 2 ** (len(tried) - 1) if tried else now
+    if entry.state in USABLE or entry.state is HealthState.OUT:
+        # Waiting would not make one that is out any better.
+        return rested
+    if entry.state is HealthState.FULL:
+        return inf
+    ends = until(entry, now=now)
+    return max(ends, rested) if ends > now else inf
+
+
+def _best(plan: RoutePlan, entries: Sequence[Entry], attempts: Sequence[Attempt], remaining: float) -> Candidate:
+    last = attempts[-1] if attempts else None
+    if last is not None and last.fault in _SHARED_CAUSE:
+        entries = [after_failure(entry, last.offer.provider, plan.kin) for entry in entries]
+    left = plan.policy.max_attempts - len(attempts)
+    chosen = ranked(entries, plan.objective, plan.wishes, tries=left, remaining_s=remaining)[0]
+    return candidate_now(plan, chosen.entry, chosen.index)
+
+
+_SHARED_CAUSE = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
+"""Faults whose cause may lie in a backend that another provider uses too."""
+
+
+def candidate_now(plan: RoutePlan, entry: Entry, index: float) -> Candidate:
+    """The candidate as it is tried by now, which may be one that was kept back when the plan was made."""
+    probe = entry.state in (HealthState.PROBE_DUE, HealthState.HALF_OPEN)
+    planned = next((each for each in plan.candidates if each.offer.key == entry.offer.key), None)
+    return Candidate(
+        offer=entry.offer,
+        quote=entry.quote,
+        index=index,
+        reason=planned.reason if planned is not None else BACK_REASON,
+        probe=probe,
+        expected_seconds=entry.option.mean_s,
+        success=entry.option.success,
+        success_low=entry.estimate.success_low,
+        success_high=entry.estimate.success_high,
+        samples=entry.estimate.samples,
+        state=entry.state,
+    )
+
+
+def _try(
+    plan: RoutePlan, candidate: Candidate, attempts: Sequence[Attempt], healths: Mapping[str, Health], *, now: float
+) -> Try:
+    remaining = plan.deadline_at - now
+    own = _own_limit(plan, candidate, attempts, healths, remaining)
+    return Try(candidate, limit_s=min(own, remaining), ends_at_deadline=remaining <= own)
+
+
+def _own_limit(
+    plan: RoutePlan,
+    candidate: Candidate,
+    attempts: Sequence[Attempt],
+    healths: Mapping[str, Health],
+    remaining: float,
+) -> float:
+    """The try's own limit; the longest there is when giving up earlier would leave no time for anybody else."""
+    health = healths.get(candidate.offer.key)
+    estimate = health.estimate if health is not None else None
+    own = attempt_limit_s(estimate, plan.resolution, plan.policy, probe=candidate.probe)
+    tried = {attempt.offer.key for attempt in attempts}
+    others = [
+        each.expected_seconds
+        for each in plan.candidates
+        if each.offer.key != candidate.offer.key and each.offer.key not in tried
+    ]
+    if not others or remaining - own < min(others) / 2:
+        return ceiling_s(plan.resolution, plan.policy)
+    return own
+
+
+def _wait(
+    plan: RoutePlan,
+    attempts: Sequence[Attempt],
+    pool: Sequence[_Chance],
+    healths: Mapping[str, Health],
+    *,
+    now: float,
+    idle_since: float | None,
+) -> Step:
+    """Nobody may be tried at once: wait for whoever may be next, ask the least bad one, or give up."""
+    policy = plan.policy
+    since = now if idle_since is None else idle_since
+    open_ones = [each.entry for each in pool if each.entry.state is HealthState.OPEN]
+    full = [each.entry for each in pool if each.entry.state is HealthState.FULL]
+    patience_ends = min(since + policy.limits.max_wait_s, plan.deadline_at)
+    wakes = [min(each.ready_at for each in pool)]
+    if open_ones and not full:
+        panic_at = since + policy.breaker.panic_wait_s
+        if now >= panic_at:
+            best = _best(plan, open_ones, attempts, plan.deadline_at - now)
+            return _try(plan, best, attempts, healths, now=now)
+        wakes.append(panic_at)
+    elif open_ones or full:
+        wakes.append(now + policy.limits.test_wait_s / LOOKS_PER_TEST)
+    earliest = min(wakes)
+    if now >= patience_ends or earliest >= patience_ends:
+        return GiveUp(Ending.WAITED)
+    keys = frozenset(entry.offer.key for entry in (*full, *open_ones))
+    return Wait(earliest, _what_for(pool, full, open_ones), keys)
+
+
+def _what_for(pool: Sequence[_Chance], full: Sequence[Entry], open_ones: Sequence[Entry]) -> Waiting:
+    if full:
+        return Waiting.ROOM
+    if open_ones:
+        return Waiting.BREAKER
+    if any(each.entry.state is HealthState.BLOCKED for each in pool):
+        return Waiting.BLOCK
+    return Waiting.REST
+
+
+def _beside(
+    plan: RoutePlan,
+    attempts: Sequence[Attempt],
+    healths: Mapping[str, Health],
+    running: Sequence[Running],
+    *,
+    now: float,
+    may_hedge: bool,
+) -> Step:
+    """What to do while a try is under way: wait for it, or ask a second provider."""
+    policy, knobs = plan.policy, plan.policy.hedging
+    first = running[0]
+    wanted = knobs.enabled if plan.wishes.hedge is None else plan.wishes.hedge
+    bound = payments(attempts) + len(running) < policy.max_possible_payments
+    tries_left = len(attempts) + len(running) < policy.max_attempts
+    if not (wanted and may_hedge and bound and tries_left and len(running) == 1):
+        return Wait(plan.deadline_at, Waiting.LOOK)
+    known = healths.get(first.candidate.offer.key, UNTRIED)
+    entry = entry_of(first.candidate.offer, first.candidate.quote, known, plan.resolution, policy, now=now)
+    look_at = first.started_at + first_look_s(entry.option, knobs)
+    if now < look_at:
+        return Wait(min(look_at, plan.deadline_at), Waiting.LOOK)
+    ready = [
+        each.entry
+        for each in _pool(plan, attempts, healths, now=now)
+        if each.ready_at <= now
+        and each.entry.state is HealthState.SERVING
+        and each.entry.offer.key != first.candidate.offer.key
+        and each.entry.health.load <= knobs.load_share
+    ]
+    remaining = plan.deadline_at - now
+    for second in ranked(ready, plan.objective, plan.wishes, tries=policy.max_attempts, remaining_s=remaining):
+        if worth_hedging(
+            entry.option,
+            second.entry.option,
+            plan.objective,
+            knobs,
+            age_s=now - first.started_at,
+            limit_s=first.limit_s,
+            remaining_s=remaining,
+        ):
+            own = attempt_limit_s(second.entry.estimate, plan.resolution, policy)
+            candidate = candidate_now(plan, second.entry, second.index)
+            return Hedge(candidate, min(own, remaining), ends_at_deadline=remaining <= own)
+    return Wait(min(now + knobs.look_s, plan.deadline_at), Waiting.LOOK)

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
 from routing.attempt import Attempt
+from routing.breaker import Breaker, BreakerState
 from routing.policy import Policy
+from routing.stats.estimate import Estimate
 
 
 class HealthState(StrEnum):
@@ -20,11 +22,24 @@ class HealthState(StrEnum):
     """It cannot serve anybody until an operator acts: credentials, funds, or a model that is gone."""
     PROBE_DUE = "probe_due"
     """Out for so long that one request may look whether it is back."""
+    OPEN = "open"
+    """Its breaker is open: it kept failing."""
+    HALF_OPEN = "half_open"
+    """Its breaker was open for long enough: one request at a time looks whether it is back."""
+    FULL = "full"
+    """It bears no more requests at once, or others wait for it already."""
+
+
+CLOSED = Breaker()
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known about one offer. Times are unix seconds; the defaults are an offer nobody has tried."""
+    """What is known about one offer. Times are unix seconds; the defaults are an offer nobody has tried.
+
+    The fields up to ``last_fault`` are kept between requests, as the breaker is; the others are filled in for one
+    request's operation, resolution and place in line.
+    """
 
     blocked_until: float = 0.0
     """Rate limited until then."""
@@ -36,14 +51,34 @@ class Health:
     """From then on one request may probe an offer that is out."""
     last_fault: Fault | None = None
     """The last fault that said something about the offer; None after a success."""
+    breaker: Breaker = CLOSED
+    estimate: Estimate | None = None
+    """Figures for the operation and resolution asked about; None where nobody keeps any."""
+    room: bool = True
+    """Whether it bears one more request just now, from this caller's place in line."""
+    trial: bool = True
+    """With a half-open breaker: whether this request may be the one that looks."""
+    load: float = 0.0
+    """Share of its limit that is in use; 0 while no limit is known."""
+    likely_due: bool = False
+    """Whether it may be explored in case its long-run figures still hold."""
+    hopeful_due: bool = False
+    """Whether it may be explored in case it has become much faster."""
+    unsupported_until: float = 0.0
+    """Until then it is taken at its word that it cannot do this operation at this resolution."""
 
     def state(self, *, now: float) -> HealthState:
         """The offer's state at that moment. A block comes before everything: a stated wait holds for probes too."""
         if now < self.blocked_until:
             return HealthState.BLOCKED
-        if self.out_fault is None:
-            return HealthState.SERVING
-        return HealthState.OUT if now < self.next_probe_at else HealthState.PROBE_DUE
+        if self.out_fault is not None:
+            return HealthState.OUT if now < self.next_probe_at else HealthState.PROBE_DUE
+        breaker = self.breaker.state(now=now)
+        if breaker is BreakerState.OPEN:
+            return HealthState.OPEN
+        if breaker is BreakerState.HALF_OPEN:
+            return HealthState.HALF_OPEN if self.trial and self.room else HealthState.OPEN
+        return HealthState.SERVING if self.room else HealthState.FULL
 
 
 UNTRIED = Health()

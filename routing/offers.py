@@ -22,6 +22,10 @@ class Offer:
     provider_model: ProviderModel
     capability: Capability
     position: int = 0
+    expected_seconds: float | None = None
+    """Median seconds of a success at 1K before anything was measured; None: the policy's prior."""
+    expected_success: float | None = None
+    """Probability that a try delivers before anything was measured; None: the policy's prior."""
 
     @property
     def key(self) -> str:

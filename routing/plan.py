@@ -1,72 +1,42 @@
-"""The plan: which offers to try for a request and in which order, which not, and why. Explains itself; immutable."""
+"""The plan: which offers to try for a request and in which order, which not, and why. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from types import MappingProxyType
 
 from providers.spec.errors import Fault
-from providers.spec.request import ImageRequest, Operation, Resolution
+from providers.spec.request import ImageRequest, Resolution
 from routing.health import UNTRIED, Health, HealthState
+from routing.knobs import Objective
+from routing.objective import index_of
 from routing.offers import Offer
 from routing.policy import Policy
 from routing.prices import PriceTable, Quote
-from routing.reasons import blocked_reason, out_reason, rank_reason, unpriced_reason
+from routing.ranking import Entry, Ranked, entry_of, ranked, worth_exploring
+from routing.reasons import (
+    Standing,
+    blocked_reason,
+    full_reason,
+    last_resort_reason,
+    no_fallback_reason,
+    open_reason,
+    out_reason,
+    rank_reason,
+    unpriced_reason,
+    unsupported_reason,
+)
+from routing.route_plan import Candidate, Rejection, RoutePlan
+from routing.wishes import NO_WISHES, RouteWishes, objective_of, unwanted
 
+__all__ = ["Candidate", "Rejection", "RoutePlan", "plan"]
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An offer that can serve the request, and what its rank rests on."""
-
-    offer: Offer
-    quote: Quote
-    index: Decimal
-    """What it was ranked by, in USD; the lower the earlier. Today the price alone."""
-    reason: str
-    """Why it stands where it stands."""
-    probe: bool = False
-    """The offer is out and this try looks whether it is back."""
-    expected_seconds: float | None = None
-    """Expected time of a success; None while nothing was measured."""
-    success: float | None = None
-    """Probability that a try delivers, 0 to 1; None while nothing was measured."""
-    samples: int = 0
-    """Attempts behind the two figures above."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """An offer that is not tried, and why."""
-
-    offer: Offer
-    reason: str
-    """Has the provider as its subject, spelt ``this provider``."""
-    parameter: str | None = None
-    """The caller's field the offer objects to; None: its health is the reason."""
-    fault: Fault | None = None
-    """The fault that keeps it from being tried; None: the request is the reason."""
-    blocked_until: float | None = None
-    """Unix seconds from which on it may be tried again; None: the request is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoutePlan:
-    """What to try for one request. Every offer is in it exactly once, as candidate or as rejection."""
-
-    model: str
-    operation: Operation
-    resolution: Resolution | None
-    candidates: tuple[Candidate, ...]
-    """In the order to try them."""
-    rejections: tuple[Rejection, ...]
-    policy: Policy
-    """The policy it was made under; what happens after a failure follows the same one."""
-    started_at: float
-    """Unix seconds."""
-    deadline_at: float
-    """Unix seconds; no try may last beyond it."""
+USABLE = frozenset({HealthState.SERVING, HealthState.PROBE_DUE, HealthState.HALF_OPEN})
+"""States in which an offer may be tried at once."""
+_LAST = {HealthState.FULL: 0, HealthState.OPEN: 1, HealthState.BLOCKED: 2, HealthState.OUT: 3}
+"""Among offers none of which may be tried at once, the order in which it does the least harm to try them."""
+_NO_KIN: Mapping[tuple[str, str], float] = MappingProxyType({})
 
 
 def plan(
@@ -77,65 +47,177 @@ def plan(
     policy: Policy,
     *,
     now: float,
-    draw: float,  # noqa: ARG001 - no choice is random yet; exploration will need it and callers already hand it in
+    draw: float,  # noqa: ARG001 - every choice is settled by figures; callers hand it in to both judgements alike
+    wishes: RouteWishes = NO_WISHES,
+    kin: Mapping[tuple[str, str], float] = _NO_KIN,
 ) -> RoutePlan:
-    """Rank the offers for this request: the capable and healthy ones, cheapest first at the requested resolution.
+    """Rank the offers for this request by the objective: price, expected time and failures at its resolution.
 
     ``healths`` is keyed by ``Offer.key``; an offer without an entry was never tried. ``now`` is unix seconds, and the
-    prices are those of its UTC day. ``draw`` is a random number in [0, 1). Two offers of one price keep the order of
-    the configuration. An offer that is due for a probe stands where its price puts it: standing last, it would be asked
-    only when all others fail, and nobody would see it recover. A deadline of the caller's own
-    is handed in as the policy's ``request_deadline_s``. Raises nothing.
+    prices are those of its UTC day. ``draw`` is a random number in [0, 1). Two offers of one index keep the order of
+    the configuration. An offer that is due for a probe stands where its figures put it: standing last, it would be
+    asked only when all others fail, and nobody would see it recover. Offers that may not be tried just now are
+    rejected, unless there are no others: then they are the candidates, the least bad first. A deadline of the caller's
+    own is handed in as the policy's ``request_deadline_s``. ``kin`` is the factor on a provider's success when another
+    has just failed. Raises nothing.
     """
     today = datetime.fromtimestamp(now, tz=UTC).date()
-    capable: list[tuple[Offer, Quote, Health]] = []
+    objective_name, objective = objective_of(wishes, policy)
+    usable: list[Entry] = []
+    resting: list[Entry] = []
     rejections: list[Rejection] = []
     for offer in offers:
         health = healths.get(offer.key, UNTRIED)
         quote = prices.quote(offer, request, on=today)
-        rejection = _refused_by_request(offer, request, quote) or _refused_by_health(offer, health, now)
+        rejection = _refused(offer, request, quote, health, wishes, policy, now)
         if rejection is not None:
             rejections.append(rejection)
         elif quote is not None:
-            capable.append((offer, quote, health))
-    capable.sort(key=lambda entry: (entry[1].total, entry[0].position))
-    ranking = [(offer.provider, quote.total, health.out_fault) for offer, quote, health in capable]
+            entry = entry_of(offer, quote, health, request.resolution, policy, now=now)
+            (usable if entry.state in USABLE else resting).append(entry)
+    if usable:
+        rejections += [kept_back(entry, now=now) for entry in resting]
+        chosen, explored = _ordered(usable, request.resolution, objective, wishes, policy)
+        candidates = _candidates(chosen, request.resolution, objective_name, explored)
+    else:
+        resting.sort(key=lambda entry: (_LAST[entry.state], until(entry, now=now), entry.offer.position))
+        candidates = tuple(_last_resort(entry, objective, now=now) for entry in resting)
+    if not wishes.allow_fallbacks and not wishes.order and len(candidates) > 1:
+        first, *others = candidates
+        why = no_fallback_reason(first.offer.provider)
+        rejections += [Rejection(each.offer, why, parameter="provider.allow_fallbacks") for each in others]
+        candidates = (first,)
     return RoutePlan(
         model=request.model,
         operation=request.operation,
         resolution=request.resolution,
-        candidates=tuple(
-            Candidate(
-                offer=offer,
-                quote=quote,
-                index=quote.total,
-                reason=rank_reason(rank, ranking, request.resolution),
-                probe=health.out_fault is not None,
-            )
-            for rank, (offer, quote, health) in enumerate(capable)
-        ),
+        candidates=candidates,
         rejections=tuple(rejections),
         policy=policy,
         started_at=now,
         deadline_at=now + policy.request_deadline_s,
+        objective_name=objective_name,
+        objective=objective,
+        wishes=wishes,
+        healths=healths,
+        kin=kin,
     )
 
 
-def _refused_by_request(offer: Offer, request: ImageRequest, quote: Quote | None) -> Rejection | None:
+def kept_back(entry: Entry, *, now: float) -> Rejection:
+    """The rejection of a capable offer that may not be tried just now."""
+    health, ends = entry.health, until(entry, now=now)
+    if entry.state is HealthState.BLOCKED:
+        reason, fault = blocked_reason(ends - now), Fault.RATE_LIMITED
+    elif entry.state is HealthState.OUT and health.out_fault is not None:
+        reason, fault = out_reason(health.out_fault, ends - now), health.out_fault
+    elif entry.state is HealthState.OPEN:
+        reason, fault = open_reason(ends - now), Fault.OVERLOADED
+    else:
+        reason, fault = full_reason(), Fault.RATE_LIMITED
+    return Rejection(entry.offer, reason, fault=fault, blocked_until=ends, quote=entry.quote)
+
+
+def until(entry: Entry, *, now: float) -> float:
+    """Unix seconds from which on a kept-back offer may be tried again, as far as is known."""
+    health = entry.health
+    if entry.state is HealthState.BLOCKED:
+        return health.blocked_until
+    if entry.state is HealthState.OUT:
+        return health.next_probe_at
+    if entry.state is HealthState.OPEN:
+        return max(health.breaker.open_until, now)
+    return now
+
+
+def _refused(
+    offer: Offer,
+    request: ImageRequest,
+    quote: Quote | None,
+    health: Health,
+    wishes: RouteWishes,
+    policy: Policy,
+    now: float,
+) -> Rejection | None:
+    """The rejection of an offer the request itself rules out."""
     objection = offer.capability.objection(request)
     if objection is not None:
         return Rejection(offer, objection.reason, parameter=objection.parameter)
     if quote is None:
         return Rejection(offer, unpriced_reason(request.operation, request.resolution), parameter="resolution")
+    objection = unwanted(offer, quote, request, wishes, policy)
+    if objection is not None:
+        return Rejection(offer, objection.reason, parameter=objection.parameter, quote=quote)
+    if now < health.unsupported_until:
+        return Rejection(offer, unsupported_reason(request.operation, request.resolution), parameter="resolution")
     return None
 
 
-def _refused_by_health(offer: Offer, health: Health, now: float) -> Rejection | None:
-    state = health.state(now=now)
-    if state is HealthState.BLOCKED:
-        reason = blocked_reason(health.blocked_until - now)
-        return Rejection(offer, reason, fault=Fault.RATE_LIMITED, blocked_until=health.blocked_until)
-    if state is HealthState.OUT and health.out_fault is not None:
-        reason = out_reason(health.out_fault, health.next_probe_at - now)
-        return Rejection(offer, reason, fault=health.out_fault, blocked_until=health.next_probe_at)
-    return None
+def _ordered(
+    usable: Sequence[Entry], resolution: Resolution | None, objective: Objective, wishes: RouteWishes, policy: Policy
+) -> tuple[list[Ranked], Entry | None]:
+    """The usable offers in order, and the one among them that is explored, which is then the first."""
+    remaining = policy.request_deadline_s
+    placed = ranked(usable, objective, wishes, tries=policy.max_attempts, remaining_s=remaining)
+    explored = worth_exploring(placed, objective, wishes, policy, resolution, remaining_s=remaining)
+    if explored is None:
+        return placed, None
+    return [explored, *(each for each in placed if each.entry is not explored.entry)], explored.entry
+
+
+def _candidates(
+    placed: Sequence[Ranked], resolution: Resolution | None, objective_name: str, explored: Entry | None
+) -> tuple[Candidate, ...]:
+    standings = [_standing(each) for each in placed]
+    return tuple(
+        _candidate(
+            each,
+            rank_reason(
+                rank,
+                standings,
+                resolution,
+                objective_name,
+                out_fault=each.entry.health.out_fault if each.entry.state is HealthState.PROBE_DUE else None,
+                on_trial=each.entry.state is HealthState.HALF_OPEN,
+                explored=each.entry is explored,
+            ),
+            probe=each.entry is explored or each.entry.state in (HealthState.PROBE_DUE, HealthState.HALF_OPEN),
+        )
+        for rank, each in enumerate(placed)
+    )
+
+
+def _last_resort(entry: Entry, objective: Objective, *, now: float) -> Candidate:
+    """A candidate that may not be tried just now, in a plan that has no others."""
+    back = kept_back(entry, now=now)
+    ranked_last = Ranked(entry, index_of(entry.option, objective))
+    return _candidate(ranked_last, last_resort_reason(back.reason), probe=False, kept=back)
+
+
+def _candidate(each: Ranked, reason: str, *, probe: bool, kept: Rejection | None = None) -> Candidate:
+    entry = each.entry
+    return Candidate(
+        offer=entry.offer,
+        quote=entry.quote,
+        index=each.index,
+        reason=reason,
+        probe=probe,
+        expected_seconds=entry.option.mean_s,
+        success=entry.option.success,
+        success_low=entry.estimate.success_low,
+        success_high=entry.estimate.success_high,
+        samples=entry.estimate.samples,
+        state=entry.state,
+        kept_back=kept,
+    )
+
+
+def _standing(each: Ranked) -> Standing:
+    entry = each.entry
+    return Standing(
+        provider=entry.offer.provider,
+        price=entry.quote.total,
+        index=each.index,
+        seconds=entry.option.mean_s,
+        success=entry.option.success,
+    )

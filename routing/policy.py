@@ -8,12 +8,25 @@ from types import MappingProxyType
 from typing import Literal
 
 from providers.spec.request import Resolution
+from routing.knobs import (
+    OBJECTIVES,
+    BreakerKnobs,
+    ExplorationKnobs,
+    HedgeKnobs,
+    LimitKnobs,
+    Objective,
+    Priors,
+    StatisticsKnobs,
+)
 
-RefusalPolicy = Literal["stop"]
+RefusalPolicy = Literal["stop", "second_opinion", "ladder"]
 
 _ATTEMPT_LIMIT_S: Mapping[Resolution, float] = MappingProxyType(
     {Resolution.R512: 75.0, Resolution.R1K: 90.0, Resolution.R2K: 120.0, Resolution.R4K: 150.0}
 )
+_NO_NUMBERS: Mapping[str, float] = MappingProxyType({})
+_NO_CAPS: Mapping[str, int] = MappingProxyType({})
+_FAMILIES: Mapping[str, str] = MappingProxyType({"gemini": "google", "vertex": "google"})
 
 
 def _attempt_limits() -> Mapping[Resolution, float]:
@@ -60,3 +73,30 @@ class Policy:
     cancelled."""
     cancel_limit_s: float = 5.0
     """How long a cancel call may take, beside the request and not within its deadline."""
+    max_tries_per_offer: int = 2
+    """Tries one offer gets in a request: first every offer once, then those again whose failure may have passed."""
+    again_after_s: float = 1.0
+    """How long an offer rests before the same request tries it again."""
+    sigmas: float = 3.0
+    """Where a silent try is given up: this many standard deviations of the logarithm above the median."""
+    min_attempt_limit_s: float = 15.0
+    """A try is never given up earlier than this, whatever was measured."""
+    sharing_interval_s: float = 0.5
+    """How often replicas tell each other what they have seen. Half a second keeps a trip seen by all within two."""
+    default_policy: str = "balanced"
+    """The objective of requests that name none; a key of ``objectives``."""
+    objectives: Mapping[str, Objective] = field(default_factory=lambda: OBJECTIVES)
+    priors: Priors = field(default_factory=Priors)
+    statistics: StatisticsKnobs = field(default_factory=StatisticsKnobs)
+    breaker: BreakerKnobs = field(default_factory=BreakerKnobs)
+    limits: LimitKnobs = field(default_factory=LimitKnobs)
+    exploration: ExplorationKnobs = field(default_factory=ExplorationKnobs)
+    hedging: HedgeKnobs = field(default_factory=HedgeKnobs)
+    forbidden_providers: frozenset[str] = frozenset()
+    """Providers no request is sent to, whoever asks."""
+    weights: Mapping[str, float] = field(default_factory=lambda: _NO_NUMBERS)
+    """By provider: what its index is divided by. Above 1 it is preferred to its figures, below 1 it is not."""
+    caps: Mapping[str, int] = field(default_factory=lambda: _NO_CAPS)
+    """By provider: requests at once, all replicas together. A provider without an entry has none."""
+    families: Mapping[str, str] = field(default_factory=lambda: _FAMILIES)
+    """By provider: the name of the backend it shares with others, whose failures come together."""

@@ -110,7 +110,8 @@ class PriceTable:
         parts += [
             QuotePart(name, line.surcharges[name] * calls) for name in _extras(request) if name in line.surcharges
         ]
-        return Quote(total=sum((part.amount for part in parts), Decimal(0)), parts=tuple(parts), line=line)
+        total = parts[0].amount if len(parts) == 1 else sum((part.amount for part in parts), Decimal(0))
+        return Quote(total=total, parts=tuple(parts), line=line)
 
 
 def _price_of_one(line: PriceLine, resolution: Resolution | None) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 from types import MappingProxyType
@@ -69,28 +70,85 @@ def out_reason(fault: Fault, seconds_left: float) -> str:
     return f"{SUBJECT} {_HAPPENED[fault]} and is probed again in {ceil(seconds_left)} s"
 
 
-def rank_reason(rank: int, ranking: Sequence[tuple[str, Decimal, Fault | None]], resolution: Resolution | None) -> str:
-    """Why the candidate at ``rank`` (from 0) stands there.
+def open_reason(seconds_left: float) -> str:
+    """Why an offer whose breaker is open is left out."""
+    if seconds_left <= 0:
+        return f"{SUBJECT} kept failing, and another request is looking whether it is back"
+    return f"{SUBJECT} kept failing and is left alone for {ceil(seconds_left)} s more"
 
-    ``ranking`` holds every candidate in order: provider, price in USD, and the fault it is probed for, None if it
-    is not out.
+
+def full_reason() -> str:
+    """Why an offer at its limit is left out."""
+    return f"{SUBJECT} bears no more requests at once just now"
+
+
+def unsupported_reason(operation: Operation, resolution: Resolution | None) -> str:
+    """Why an offer is left out that has lately said it cannot do this."""
+    return f"{SUBJECT} has lately said that it cannot {operation.value}{_at(resolution)}"
+
+
+def no_fallback_reason(first: str) -> str:
+    """Why an offer behind the first is left out when the caller allows no fallback."""
+    return f"{SUBJECT} would be a fallback after {first}, and none is allowed"
+
+
+def last_resort_reason(kept_back: str) -> str:
+    """Why an offer is a candidate that would be kept back if there were another."""
+    return f"the last resort, for nobody else can be asked: {kept_back}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a rank rests on, as far as a reason tells it."""
+
+    provider: str
+    price: Decimal
+    index: float
+    seconds: float
+    success: float
+
+
+def rank_reason(
+    rank: int,
+    standings: Sequence[Standing],
+    resolution: Resolution | None,
+    objective_name: str,
+    *,
+    out_fault: Fault | None = None,
+    on_trial: bool = False,
+    explored: bool = False,
+) -> str:
+    """Why the candidate at ``rank`` (from 0) of all candidates in order stands there.
+
+    ``out_fault``: what it is probed for; ``on_trial``: its breaker is half open; ``explored``: it stands first because
+    it may have become the best.
     """
-    _, price, out_fault = ranking[rank]
-    amount, at = dollars(price), _at(resolution)
+    own = standings[rank]
+    figures = f"{dollars(own.price)}{_at(resolution)}, {own.seconds:.1f} s, {own.success:.0%} deliver"
     if out_fault is not None:
-        return f"a probe: it {_HAPPENED[out_fault]} when last tried; {amount}{at}"
+        return f"a probe: it {_HAPPENED[out_fault]} when last tried; {figures}"
+    if on_trial:
+        return f"a probe: it kept failing until lately; {figures}"
+    if explored:
+        return f"a probe: it may have become the best by now; {figures}"
     if rank > 0:
-        previous, previous_price, _ = ranking[rank - 1]
-        if price == previous_price:
-            return f"as cheap as {previous}{at}: {amount}; the configuration names {previous} first"
-        return f"{dollars(price - previous_price)} dearer than {previous}{at}: {amount}"
-    rivals = [(name, other) for name, other, _ in ranking[1:]]
-    if not rivals:
-        return f"the only offer that can serve this request: {amount}{at}"
-    rival, rival_price = rivals[0]
-    if price == rival_price:
-        return f"as cheap as {rival}{at}: {amount}; the configuration names it first"
-    return f"cheapest{at}: {amount}; next is {rival} at {dollars(rival_price)}"
+        first = standings[0]
+        return f"{_against(own, standings[rank - 1], first)}; {figures}"
+    if len(standings) == 1:
+        return f"the only offer that can serve this request: {figures}"
+    rival = standings[1]
+    if own.index == rival.index:
+        return f"as good as {rival.provider}, and the configuration names it first ({objective_name}): {figures}"
+    return f"best by index {own.index:.4f} ({objective_name}): {figures}; next is {rival.provider} at {rival.index:.4f}"
+
+
+def _against(own: Standing, previous: Standing, first: Standing) -> str:
+    if own.index == previous.index:
+        return f"index {own.index:.4f}, as good as {previous.provider}, which the configuration names first"
+    more = (own.index / first.index - 1) if first.index > 0 else 0.0
+    if more < 0:
+        return f"index {own.index:.4f}; {first.provider} goes before it all the same"
+    return f"index {own.index:.4f}, {more:.1%} above {first.provider}"
 
 
 def _at(resolution: Resolution | None) -> str:

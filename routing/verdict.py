@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from providers.spec.errors import FAULT_TABLE, Fault, Spend
 from routing.attempt import Attempt
-from routing.fallback import deadline_reached, final
+from routing.fallback import deadline_reached
 from routing.health import block_seconds
-from routing.plan import Rejection, RoutePlan
 from routing.policy import Policy
-from routing.reasons import about, happened
+from routing.reasons import about, dollars, happened
+from routing.refusals import final, refused
+from routing.route_plan import Rejection, RoutePlan
+from routing.wishes import EXCLUDING, MAX_PRICE
 
 _COMES_BACK: frozenset[Fault] = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.UNREACHABLE})
 """Faults that pass by themselves: a caller who waits may be served."""
@@ -46,7 +48,11 @@ def verdict(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> Verd
     if not attempts:
         return _without_a_try(plan, now)
     faults = [_fault_of(attempt) for attempt in attempts]
-    if len(attempts) == 1 or final(faults[-1], plan.policy):
+    if refused(attempts):
+        # Whatever became of the others asked after it: somebody looked at the content and refused it.
+        answer = Fault.CONTENT_REFUSED
+        message = _row_message(plan, [attempt for attempt in attempts if attempt.fault is answer])
+    elif len(attempts) == 1 or final(plan, attempts):
         answer, message = faults[-1], _row_message(plan, attempts)
     elif deadline_reached(plan, attempts, now=now):
         answer, message = Fault.TIMED_OUT, _story(plan, attempts, time_over=True)
@@ -113,7 +119,7 @@ def _blocks(rejections: Iterable[Rejection], now: float) -> list[float]:
     return [
         rejection.blocked_until - now
         for rejection in rejections
-        if rejection.fault is Fault.RATE_LIMITED and rejection.blocked_until is not None
+        if rejection.fault in _COMES_BACK and rejection.blocked_until is not None
     ]
 
 
@@ -151,29 +157,49 @@ def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = Fa
 
 def _without_a_try(plan: RoutePlan, now: float) -> Verdict:
     """The verdict on a request for which nobody was asked."""
-    if plan.candidates:
+    kept_back = [candidate.kept_back for candidate in plan.candidates if candidate.kept_back is not None]
+    unwell = [*kept_back, *(rejection for rejection in plan.rejections if rejection.fault is not None)]
+    if plan.candidates and (not unwell or deadline_reached(plan, (), now=now)):
         limit = f"{plan.policy.request_deadline_s:g} s"
         return _from_row(Fault.TIMED_OUT, f"The request's time limit of {limit} was over before a provider was asked.")
-    unwell = [rejection for rejection in plan.rejections if rejection.fault is not None]
     if plan.rejections and not unwell:
         return _objected(plan)
     told = ", ".join(about(rejection.offer.provider, rejection.reason) for rejection in unwell)
     message = f"No provider of {plan.model} can serve this request at the moment" + (f": {told}." if told else ".")
-    blocks = _blocks(plan.rejections, now)
+    blocks = _blocks(unwell, now)
     if not blocks:
         return _from_row(Fault.BAD_REPLY, message)
-    answer = Fault.RATE_LIMITED if len(blocks) == len(unwell) else Fault.OVERLOADED
+    limited = all(rejection.fault is Fault.RATE_LIMITED for rejection in unwell)
+    answer = Fault.RATE_LIMITED if limited else Fault.OVERLOADED
     return _from_row(answer, message, retry_after=_whole_seconds(blocks, plan.policy))
 
 
 def _objected(plan: RoutePlan) -> Verdict:
-    """The verdict when every offer objects to the request itself: the field most of them object to is named."""
-    parameter = _most_common(rejection.parameter for rejection in plan.rejections)
-    told = "; ".join(about(rejection.offer.provider, rejection.reason) for rejection in plan.rejections)
+    """The verdict when nobody is asked on account of the request itself.
+
+    What the caller can change with the least loss is named: a price cap, if that alone stands between the request and
+    an offer; else the field most offers object to of those that were not left out by name; else that exclusion.
+    """
+    dear = [(rejection.quote.total, rejection) for rejection in _blaming(plan, {MAX_PRICE}) if rejection.quote]
+    if dear:
+        price, cheapest = min(dear, key=lambda entry: (entry[0], entry[1].offer.position))
+        message = (
+            f"No provider of {plan.model} can do what was asked within {MAX_PRICE}: the cheapest that can serve this "
+            f"is {cheapest.offer.provider} at {dollars(price)}."
+        )
+        return _from_row(Fault.UNSUPPORTED, message, param=MAX_PRICE)
+    excluded = _blaming(plan, EXCLUDING)
+    eligible = [rejection for rejection in plan.rejections if rejection not in excluded]
+    parameter = _most_common(rejection.parameter for rejection in eligible or excluded)
+    told = "; ".join(about(rejection.offer.provider, rejection.reason) for rejection in (*eligible, *excluded))
     message = f"No provider of {plan.model} can do what was asked: {told}."
     # A prompt of the wrong length is a value nobody takes, not a feature somebody lacks.
     answer = Fault.INVALID_REQUEST if parameter == "prompt" else Fault.UNSUPPORTED
     return _from_row(answer, message, param=parameter)
+
+
+def _blaming(plan: RoutePlan, parameters: Collection[str]) -> list[Rejection]:
+    return [rejection for rejection in plan.rejections if rejection.parameter in parameters]
 
 
 def _from_row(answer: Fault, message: str, *, param: str | None = None, retry_after: int | None = None) -> Verdict:

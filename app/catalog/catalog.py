@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from app.catalog.models import FoundModel, PublicModel
-from app.catalog.names import Meaning, names_of
+from app.catalog.names import Meaning, names_of, parted, policy_suffixes
 from providers.spec.request import Resolution
 from routing.offers import Offer
 from routing.policy import Policy
@@ -46,22 +46,45 @@ class Catalog:
     def find(self, name: str | None, *, default_model: str) -> FoundModel:
         """What a caller's ``model`` means. Raises UnknownModelError, whose message lists names that come close.
 
-        A name may be pinned to a provider (``fal/nano-banana-2``). Letter case does not matter. No name at all means
-        ``default_model``, and so do the names in ``default_for``, these with a warning. ``default_model`` may be any
-        name but one of those; that it exists is best asked once at the start, with ``find(None, ...)``.
+        A name may be pinned to a provider (``fal/nano-banana-2``) and name a routing policy behind a colon
+        (``nano-banana-2:floor``). Letter case does not matter. No name at all means ``default_model``, and so do the
+        names in ``default_for``, these with a warning. ``default_model`` may be any name but one of those; that it
+        exists is best asked once at the start, with ``find(None, ...)``.
         """
         asked = " ".join((name or "").split())[:_LONGEST_NAME]
         if not asked:
             return self._known(" ".join(default_model.split())[:_LONGEST_NAME])
-        pin, bare = self._split(asked)
+        pin, bare, suffix = self._split(asked)
         if bare not in self.default_for:
             return self._known(asked)
         found = self._known(" ".join(default_model.split())[:_LONGEST_NAME])
         if pin is not None:
             self._must_sell(pin, found.model, asked)
             found = replace(found, provider=pin)
+        if suffix is not None:
+            found = replace(found, policy=self._policy_of(suffix, asked))
         warning = f'"{bare}" is no longer offered by anyone; {found.model.name} serves the request instead.'
         return replace(found, warning=warning)
+
+    def ordered_models(
+        self, primary: str | None, names: Sequence[str], *, default_model: str
+    ) -> tuple[FoundModel, ...]:
+        """What a caller's ``model`` and ``models`` mean together, in the order to try them.
+
+        ``primary``, where given, comes first: it is what the caller asked for by itself. The others follow by falling
+        ``quality`` when every one of them has a figure, else in the caller's order, which also decides between equal
+        figures: half a comparison is none. Names that mean the same count once. Without any name it is the default
+        model alone. Raises UnknownModelError for the first name that is unknown.
+        """
+        first = [self.find(primary, default_model=default_model)] if primary is not None or not names else []
+        others = [self.find(name, default_model=default_model) for name in names if name != primary]
+        figures = {found.model.name: found.model.quality for found in others}
+        if None not in figures.values():
+            others.sort(key=lambda found: -(found.model.quality or 0.0))
+        distinct: dict[tuple[str, str | None, Resolution | None], FoundModel] = {}
+        for found in (*first, *others):
+            distinct.setdefault((found.model.name, found.provider, found.resolution), found)
+        return tuple(distinct.values())
 
     def offers_of(self, found: FoundModel) -> tuple[Offer, ...]:
         """The offers that may serve the found model, in the order of the file; when pinned, that provider's only."""
@@ -85,13 +108,24 @@ class Catalog:
         }
         return replace(self, models=MappingProxyType(models), offers=offers)
 
-    def _split(self, asked: str) -> tuple[str | None, str]:
+    def _split(self, asked: str) -> tuple[str | None, str, str | None]:
+        """The pinned provider, the bare name, and the policy's suffix."""
         head, slash, tail = asked.lower().partition("/")
         pinned = bool(slash) and any(head in sellers for sellers in self.sellers.values())
-        return (head, tail) if pinned else (None, asked.lower())
+        bare, suffix = parted(tail if pinned else asked.lower())
+        return head if pinned else None, bare, suffix
+
+    def _policy_of(self, suffix: str, asked: str) -> str:
+        suffixes = policy_suffixes(self.policy.objectives)
+        if suffix not in suffixes:
+            listed = _listed(f":{name}" for name in suffixes)
+            raise UnknownModelError(
+                asked, f"The model {_quoted(asked)} does not exist: the suffixes of a name are {listed}."
+            )
+        return suffixes[suffix]
 
     def _known(self, asked: str) -> FoundModel:
-        provider, bare = self._split(asked)
+        provider, bare, suffix = self._split(asked)
         meaning = self.meanings.get(bare)
         if meaning is None:
             raise UnknownModelError(asked, self._unknown(asked, bare))
@@ -109,7 +143,8 @@ class Catalog:
             raise UnknownModelError(
                 asked, f"The model {_quoted(asked)} is not served here: {model.name} is only to be had at {offered}."
             )
-        return FoundModel(model=model, provider=provider, resolution=meaning.resolution)
+        policy = None if suffix is None else self._policy_of(suffix, asked)
+        return FoundModel(model=model, provider=provider, resolution=meaning.resolution, policy=policy)
 
     def _must_sell(self, provider: str, model: PublicModel, asked: str) -> None:
         here = [offer.provider for offer in self.offers if offer.model == model.name]

@@ -12,13 +12,13 @@ from app.catalog.files import CatalogError, read, wrong
 from app.catalog.models import PublicModel
 from app.catalog.names import names_of, suffixed
 from app.catalog.pixels import check_pixel_tables
+from app.catalog.policy_file import read_policy
 from app.catalog.price_lines import check_prices, read_prices
-from app.catalog.shapes import ModelEntry, ModelsFile, OfferEntry, PolicyFile
+from app.catalog.shapes import ModelEntry, ModelsFile, OfferEntry
 from providers.spec.adapter import ProviderModel
 from providers.spec.capability import Capability
 from providers.spec.request import Operation, Resolution
 from routing.offers import Offer
-from routing.policy import Policy
 from routing.prices import PriceTable
 
 __all__ = ["CatalogError", "load_catalog"]
@@ -44,7 +44,7 @@ def load_catalog(config_dir: Path, *, providers: Mapping[str, frozenset[str]], o
         models=MappingProxyType(models),
         offers=offers,
         prices=PriceTable(tuple(line for _, line in read_lines)),
-        policy=_policy(config_dir / "policy.toml"),
+        policy=read_policy(config_dir / "policy.toml", providers=providers),
         default_for=tuple(models_file.default_for.names),
         sellers=MappingProxyType(
             {name: tuple(offer.provider for offer in offers if offer.model == name) for name in models}
@@ -121,7 +121,15 @@ def _offer(model: ModelEntry, entry: OfferEntry, ratios: Sequence[str], position
         thinking=frozenset(entry.thinking),
     )
     provider_model = ProviderModel(id=entry.id, schema=entry.schema_name, edit_id=entry.edit_id)
-    return Offer(entry.provider, model.name, provider_model, capability, position)
+    return Offer(
+        entry.provider,
+        model.name,
+        provider_model,
+        capability,
+        position,
+        expected_seconds=model.expected_seconds if entry.expected_seconds is None else entry.expected_seconds,
+        expected_success=model.expected_success if entry.expected_success is None else entry.expected_success,
+    )
 
 
 def _public_model(entry: ModelEntry, models_file: ModelsFile, offers: Sequence[Offer]) -> PublicModel:
@@ -138,6 +146,7 @@ def _public_model(entry: ModelEntry, models_file: ModelsFile, offers: Sequence[O
         aspect_ratios=tuple(dict.fromkeys(ratio for sizes in table.sizes.values() for ratio in sizes)),
         pixels=table.sizes,
         accepted_pixels=table.also,
+        quality=entry.quality,
     )
     return whole.limited_to(
         frozenset[Resolution]().union(*(capability.resolutions for capability in capabilities)),
@@ -167,29 +176,6 @@ def _check_names(file: Path, models_file: ModelsFile, models: Mapping[str, Publi
     for name in models_file.default_for.names:
         if name in taken:
             wrong(file, "default_for.names", f'"{name}" is a name of {taken[name]}')
-
-
-_POLICY_ORDER = (
-    ("request_deadline_s", "max_timeout_s"),
-    ("default_block_s", "max_block_s"),
-    ("out_probe_s", "out_long_s"),
-    ("default_retry_after_s", "max_retry_after_s"),
-)
-"""Pairs of knobs of which the first may not be above the second."""
-
-
-def _policy(file: Path) -> Policy:
-    shape = read(file, PolicyFile)
-    values = shape.model_dump(exclude={"attempt_limit_s"})
-    for lower, upper in _POLICY_ORDER:
-        if values[lower] > values[upper]:
-            wrong(file, lower, f"{values[lower]:g} is above {upper}, which is {values[upper]:g}")
-    limits = {Resolution(tier): seconds for tier, seconds in shape.attempt_limit_s.model_dump(by_alias=True).items()}
-    for resolution, seconds in limits.items():
-        if seconds > shape.max_timeout_s:
-            what = f"{seconds:g} is above max_timeout_s, which is {shape.max_timeout_s:g}"
-            wrong(file, f"attempt_limit_s.{resolution.value}", what)
-    return Policy(**values, attempt_limit_s=MappingProxyType(limits))
 
 
 def _listed(names: Sequence[str] | Mapping[str, object]) -> str:

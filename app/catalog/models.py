@@ -30,6 +30,9 @@ class PublicModel:
     """(width, height) the model gives for each tier and ratio."""
     accepted_pixels: Mapping[Resolution, Mapping[str, Pixels]]
     """Other sizes a vendor was seen to give for a tier and ratio; verification lets them pass."""
+    quality: float | None = None
+    """The operator's figure from 0 to 100, higher is better; used for nothing but the order of a caller's ``models``.
+    None: no figure."""
 
     def limited_to(self, resolutions: Collection[Resolution], aspect_ratios: Collection[str]) -> PublicModel:
         """This model with no other resolutions and ratios than these, in its own order and in its tables too.
@@ -65,10 +68,13 @@ def _cut(
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """What a caller's ``model`` string means: the model, the provider it pins, the tier its suffix names."""
+    """What a caller's ``model`` string means: the model, the provider it pins, the tier and the policy its suffixes
+    name."""
 
     model: PublicModel
     provider: str | None = None
     resolution: Resolution | None = None
     warning: str | None = None
     """Set when the name was replaced, for example a dead OpenAI name served by the default model."""
+    policy: str | None = None
+    """The routing policy behind ``:floor``, ``:nitro`` or the name of a policy after the colon."""

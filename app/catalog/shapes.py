@@ -58,6 +58,8 @@ Text = Annotated[str, Field(pattern=r"\S", max_length=300)]
 Ratio = Annotated[str, Field(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+"""Neither impossible nor certain: the logarithm of either is taken."""
 Tiers = Annotated[list[Tier], Field(min_length=1), AfterValidator(_distinct)]
 Operations = Annotated[list[Annotated[Operation, Field(strict=False)]], Field(min_length=1), AfterValidator(_distinct)]
 Formats = Annotated[list[Annotated[OutputFormat, Field(strict=False)]], AfterValidator(_distinct)]
@@ -65,11 +67,13 @@ Ratios = Annotated[list[Ratio], Field(min_length=1), AfterValidator(_distinct)]
 Names = Annotated[list[Name], AfterValidator(_distinct)]
 
 
-class _Shape(BaseModel):
+class StrictShape(BaseModel):
+    """A table in which no key is unknown and no value is of another kind than it should be."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class OfferEntry(_Shape):
+class OfferEntry(StrictShape):
     """One ``[[model.offer]]``. See the head of models.toml for what each key means."""
 
     provider: Name
@@ -89,9 +93,11 @@ class OfferEntry(_Shape):
     seed: bool = False
     web_search: bool = False
     thinking: Annotated[list[Literal["minimal", "low", "medium", "high"]], AfterValidator(_distinct)] = []
+    expected_seconds: Seconds | None = None
+    expected_success: Probability | None = None
 
 
-class ModelEntry(_Shape):
+class ModelEntry(StrictShape):
     """One ``[[model]]`` with its offers."""
 
     name: Name
@@ -101,23 +107,26 @@ class ModelEntry(_Shape):
     aliases: Names = []
     default_resolution: Tier
     pixel_table: Name
+    quality: Annotated[float, Field(ge=0, le=100)] | None = None
+    expected_seconds: Seconds | None = None
+    expected_success: Probability | None = None
     offer: Annotated[list[OfferEntry], Field(min_length=1)]
 
 
-class PixelTable(_Shape):
+class PixelTable(StrictShape):
     """One ``[pixel_tables.<name>]``: sizes by resolution and ratio."""
 
     sizes: Annotated[dict[Tier, dict[Ratio, Size]], Field(min_length=1)]
     also: dict[Tier, dict[Ratio, Size]] = {}
 
 
-class DefaultFor(_Shape):
+class DefaultFor(StrictShape):
     """``[default_for]``: names that GATEWAY_DEFAULT_MODEL stands in for."""
 
     names: Names
 
 
-class ModelsFile(_Shape):
+class ModelsFile(StrictShape):
     """models.toml."""
 
     default_for: DefaultFor
@@ -126,7 +135,7 @@ class ModelsFile(_Shape):
     model: Annotated[list[ModelEntry], Field(min_length=1)]
 
 
-class PriceEntry(_Shape):
+class PriceEntry(StrictShape):
     """One ``[[price]]``. See the head of prices/gemini.toml for what each key means."""
 
     model: Name
@@ -141,35 +150,7 @@ class PriceEntry(_Shape):
     confidence: Literal["verified", "unverified"]
 
 
-class PricesFile(_Shape):
+class PricesFile(StrictShape):
     """prices/<provider>.toml."""
 
     price: Annotated[list[PriceEntry], Field(min_length=1)]
-
-
-class AttemptLimits(_Shape):
-    """``[attempt_limit_s]`` of policy.toml."""
-
-    r512: Annotated[Seconds, Field(alias="512")]
-    r1k: Annotated[Seconds, Field(alias="1K")]
-    r2k: Annotated[Seconds, Field(alias="2K")]
-    r4k: Annotated[Seconds, Field(alias="4K")]
-
-
-class PolicyFile(_Shape):
-    """policy.toml. Every knob must be present; routing.policy says what each means."""
-
-    request_deadline_s: Seconds
-    max_timeout_s: Seconds
-    max_attempts: Count
-    max_possible_payments: Count
-    refusal_policy: Literal["stop"]
-    default_block_s: Seconds
-    max_block_s: Seconds
-    out_probe_s: Seconds
-    out_long_s: Seconds
-    default_retry_after_s: Seconds
-    max_retry_after_s: Annotated[Seconds, Field(le=60)]
-    submit_grace_s: Seconds
-    cancel_limit_s: Seconds
-    attempt_limit_s: AttemptLimits

@@ -80,6 +80,9 @@ def metadata_of(
                 "seconds": round(attempt.seconds, 3),
                 "spend": attempt.spend.value,
                 "cost_usd": amount(attempt.cost),
+                "reason": attempt.reason,
+                "probe": attempt.probe,
+                "hedge": attempt.hedge,
             }
             for attempt in attempts
         ],

@@ -11,32 +11,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from app.catalog.catalog import UnknownModelError
-from app.catalog.models import FoundModel, PublicModel
+from app.catalog.models import PublicModel
 from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
-from app.doors.openai_images.errors import (
-    ApiError,
-    body_too_large,
-    internal_error,
-    media_type_unsupported,
-    model_not_found,
-)
-from app.doors.openai_images.schema import GenerationBody, parse_generation
-from app.doors.openai_images.translate import Translated, translate
+from app.doors.openai_images.errors import ApiError, internal_error, model_not_found
+from app.doors.openai_images.orders import Order, find, order_of, parsed, read_body
+from app.doors.ops.route_plan import dry_run_asked, planned
 from app.doors.reply import PartsResponse, error_response
 from app.gateway import Made, NotMadeError
 from app.services import Services, services
 
 DOOR = "openai_images"
-MAX_JSON_BYTES = 16 * 1024 * 1024
-"""A 32,000-character prompt is under 400 KB; the rest is room for clients that send reference images as data URLs,
-so that they get a sentence about it rather than a 413."""
-BODY_SECONDS = 60.0
-"""Longest a caller may take to send a body."""
 CLIENT_CLOSED = 499
 """Status of an answer nobody will read."""
-_THREAD_BYTES = 256 * 1024
-"""Bodies above this are parsed in a worker thread."""
 PREFIXES = ("/v1", "", "/openai/v1")
 """People configure clients with and without ``/v1``; Azure-minded ones with ``/openai/v1``."""
 
@@ -56,18 +42,19 @@ async def _generations(request: Request, own: Services) -> Response:
     model_name = ""
     outcome = "abandoned"
     try:
-        body = await _json_body(request)
-        parsed = await _parsed(own, body)
-        found = _find(own, parsed.model)
-        model_name = found.model.name
-        translated = translate(parsed, found)
+        order = order_of(own, await parsed(own, await read_body(request)))
+        model_name = order.model
+        if order.dry_run or dry_run_asked(request.query_params):
+            outcome = "dry_run"
+            return JSONResponse(planned(own, order))
         try:
-            made = await _unless_hung_up(request, _make(own, translated, found))
+            made = await _unless_hung_up(request, own.gateway.make(order.choices, timeout_s=order.timeout_s))
         except NotMadeError as failed:
-            raise _not_made(failed, translated) from failed
+            raise _not_made(failed, order) from failed
         if made is None:
             return Response(status_code=CLIENT_CLOSED)
-        response = await _answered(own, made, translated)
+        model_name = made.choice.model.name
+        response = await _answered(own, made)
     except ApiError as error:
         outcome = error.code or str(error.status)
         own.telemetry.refused(model_name, outcome, error.param)
@@ -126,7 +113,7 @@ async def model(request: Request, model_id: str) -> Response:
     try:
         if not model_id.strip():
             raise model_not_found("No model is named; GET /v1/models lists those there are.")
-        found = _find(services(request), model_id)
+        found = find(services(request), model_id)
     except ApiError as error:
         return error_response(error)
     return JSONResponse(_model(found.model))
@@ -138,50 +125,6 @@ for _prefix in PREFIXES:
     router.add_api_route(f"{_prefix}/images/variations", variations, methods=["POST"])
     router.add_api_route(f"{_prefix}/models", models, methods=["GET", "HEAD"])
     router.add_api_route(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET", "HEAD"])
-
-
-async def _json_body(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type.startswith("multipart/"):
-        raise media_type_unsupported(media_type, "application/json")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = bytearray()
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_JSON_BYTES:
-                    raise body_too_large(MAX_JSON_BYTES)
-    except TimeoutError:
-        raise ApiError(
-            408,
-            f"The request body did not arrive within {BODY_SECONDS:.0f} s.",
-            type="invalid_request_error",
-            code="request_timeout",
-        ) from None
-    # curl sends JSON as a form when no type is given; what looks like JSON is read as JSON.
-    if media_type and not media_type.endswith("json") and not body.lstrip().startswith(b"{"):
-        raise media_type_unsupported(media_type, "application/json")
-    return bytes(body)
-
-
-async def _parsed(own: Services, body: bytes) -> GenerationBody:
-    max_timeout_s = own.catalog.policy.max_timeout_s
-    if len(body) <= _THREAD_BYTES:
-        return parse_generation(body, max_timeout_s=max_timeout_s)
-    return await own.workers.run(parse_generation, body, max_timeout_s=max_timeout_s)
-
-
-def _find(own: Services, name: str | None) -> FoundModel:
-    try:
-        return own.catalog.find(name, default_model=own.default_model)
-    except UnknownModelError as unknown:
-        raise model_not_found(str(unknown)) from None
-
-
-async def _make(own: Services, translated: Translated, found: FoundModel) -> Made:
-    return await own.gateway.make(
-        translated.request, found.model, own.catalog.offers_of(found), timeout_s=translated.timeout_s
-    )
 
 
 async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
@@ -207,23 +150,23 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-async def _answered(own: Services, made: Made, translated: Translated) -> Response:
+async def _answered(own: Services, made: Made) -> Response:
     """The answer to a request that is paid for. Whatever goes wrong now, a retry would pay again, and that is said."""
     try:
-        return await _success(own, made, translated)
+        return await _success(own, made)
     except Exception as bug:
         failed = internal_error()
         failed.headers = {"x-should-retry": "false"}
-        failed.metadata = metadata_of(made.attempts, resolution=translated.request.resolution)
+        failed.metadata = metadata_of(made.attempts, resolution=made.choice.request.resolution)
         raise failed from bug
 
 
-async def _success(own: Services, made: Made, translated: Translated) -> Response:
-    asked = translated.request
+async def _success(own: Services, made: Made) -> Response:
+    asked = made.choice.request
     metadata = metadata_of(
         made.attempts,
         resolution=asked.resolution,
-        warnings=(*translated.warnings, *made.warnings),
+        warnings=made.warnings,
         model=asked.model,
         operation=asked.operation,
     )
@@ -231,7 +174,7 @@ async def _success(own: Services, made: Made, translated: Translated) -> Respons
     return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
 
 
-def _not_made(failed: NotMadeError, translated: Translated) -> ApiError:
+def _not_made(failed: NotMadeError, order: Order) -> ApiError:
     verdict, plan = failed.verdict, failed.plan
     headers = dict(headers_of(failed.attempts, simulated=failed.simulated, model=plan.model))
     if verdict.retry_after is not None:
@@ -248,7 +191,7 @@ def _not_made(failed: NotMadeError, translated: Translated) -> ApiError:
         metadata=metadata_of(
             failed.attempts,
             resolution=plan.resolution,
-            warnings=translated.warnings,
+            warnings=order.choices[0].warnings,
             model=plan.model,
             operation=plan.operation,
         ),

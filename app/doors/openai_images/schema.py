@@ -6,16 +6,20 @@ are kept as extras. A wish that cannot be granted is refused by name rather than
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from app.doors.openai_images.errors import ParameterError, shown
 from app.doors.openai_images.fields import Fields, parse_object
+from app.doors.openai_images.preferences import take_preferences
 from app.doors.openai_images.sizes import SizeWishes, Spelling, spelling
+from providers.registry import PROVIDERS
 from providers.spec.request import OutputFormat
 from providers.spec.result import Warning
+from routing.knobs import OBJECTIVES
+from routing.wishes import NO_WISHES, RouteWishes
 
 MAX_PROMPT_CHARS = 32_000
 """Characters (code points), as OpenAI's API reference states it for its GPT image models."""
@@ -44,7 +48,7 @@ _FORMATS: Mapping[str, OutputFormat] = {
     "jpg": OutputFormat.JPEG,
     "webp": OutputFormat.WEBP,
 }
-_NO_WISHES = SizeWishes()
+_NO_SIZES = SizeWishes()
 _NO_EXTRAS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -54,7 +58,7 @@ class GenerationBody:
 
     prompt: str = field(repr=False)
     model: str | None = None
-    sizes: SizeWishes = _NO_WISHES
+    sizes: SizeWishes = _NO_SIZES
     output_format: OutputFormat | None = None
     seed: int | None = None
     web_search: bool = False
@@ -63,22 +67,39 @@ class GenerationBody:
     """Seconds the caller gives the whole request."""
     warnings: tuple[Warning, ...] = ()
     """Fields that were accepted and have no effect."""
+    wishes: RouteWishes = NO_WISHES
+    models: tuple[str, ...] = ()
+    """Names to choose from, ``model`` first where it is given; empty when the body has no ``models``."""
+    dry_run: bool = False
+    """The plan is wanted and no image."""
     extras: Mapping[str, object] = field(default_factory=lambda: _NO_EXTRAS, repr=False)
 
 
-def parse_generation(body: bytes, *, max_timeout_s: float) -> GenerationBody:
+def parse_generation(
+    body: bytes,
+    *,
+    max_timeout_s: float,
+    policies: Collection[str] = tuple(OBJECTIVES),
+    providers: Collection[str] = PROVIDERS,
+) -> GenerationBody:
     """Read a JSON body of ``POST /v1/images/generations``.
 
-    ``max_timeout_s`` is the largest ``timeout`` a caller may ask for, in seconds. Raises ParameterError, which names
-    the parameter at fault and says what would be right.
+    ``max_timeout_s`` is the largest ``timeout`` a caller may ask for, in seconds; ``policies`` are the names of the
+    routing policies there are, ``providers`` those of the providers. Raises ParameterError, which names the parameter
+    at fault and says what would be right.
     """
     fields = Fields(_unwrapped(parse_object(body)))
     prompt = _prompt(fields)
     _refuse_what_is_not_built(fields)
     fields.drop(*_HARMLESS_NAMES)
+    model = fields.text("model")
+    preferences = take_preferences(fields, model, policies=policies, providers=providers)
+    without_effect = tuple(_without_effect(fields))
+    if preferences.wishes.require_parameters and without_effect:
+        raise _required(without_effect[0])
     return GenerationBody(
         prompt=prompt,
-        model=fields.text("model"),
+        model=model,
         sizes=_sizes(fields),
         output_format=_output_format(fields),
         seed=_seed(fields),
@@ -89,7 +110,10 @@ def parse_generation(body: bytes, *, max_timeout_s: float) -> GenerationBody:
         ),
         thinking=fields.choice(THINKING_LEVELS, "thinking_level", "thinkingLevel", "thinking"),
         timeout_s=fields.seconds(max_timeout_s, "timeout"),
-        warnings=tuple(_without_effect(fields)),
+        warnings=without_effect + preferences.warnings,
+        wishes=preferences.wishes,
+        models=preferences.models,
+        dry_run=bool(fields.flag("dry_run", "dryRun")),
         extras=MappingProxyType(fields.rest()),
     )
 
@@ -184,6 +208,12 @@ def _seed(fields: Fields) -> int | None:
     seed = fields.integer(-1, MAX_SEED, "seed")
     # -1 means "any" in most diffusion programs, whose users bring the habit along.
     return None if seed == -1 else seed
+
+
+def _required(warning: Warning) -> ParameterError:
+    return ParameterError(
+        warning.parameter, f"{warning.message}; provider.require_parameters asks for more than a warning.", _NOT_BUILT
+    )
 
 
 def _without_effect(fields: Fields) -> Iterator[Warning]:

@@ -1,10 +1,17 @@
-"""Liveness, readiness, metrics."""
+"""Liveness, readiness, metrics; rankings and route plans."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
+from app.doors.openai_images.errors import ApiError, model_not_found
+from app.doors.openai_images.orders import find, order_of, parsed, read_body
+from app.doors.openai_images.routes import CLIENT_CLOSED, PREFIXES
+from app.doors.ops.rankings import Rankings, Row
+from app.doors.ops.route_plan import planned
+from app.doors.reply import error_response
 from app.services import services
 
 router = APIRouter()
@@ -30,3 +37,52 @@ async def metrics(request: Request) -> Response:
     """Prometheus exposition."""
     page, content_type = services(request).telemetry.exposition()
     return Response(page, media_type=content_type)
+
+
+async def model_providers(request: Request, model_id: str) -> Response:
+    """The figures of one model's offers; the name as in ``GET /v1/models/{id}``."""
+    try:
+        if not model_id.strip():
+            raise model_not_found("No model is named; GET /v1/models lists those there are.")
+        found = find(services(request), model_id)
+    except ApiError as error:
+        return error_response(error)
+    return _listed(await _rankings(request).of(found))
+
+
+async def stats(request: Request) -> Response:
+    """The figures of all offers."""
+    return _listed(await _rankings(request).of_all())
+
+
+async def route(request: Request) -> Response:
+    """The plan for a request that is not carried out. Reads what the generations door reads."""
+    own = services(request)
+    try:
+        order = order_of(own, await parsed(own, await read_body(request)))
+    except ApiError as error:
+        own.telemetry.refused("", error.code or str(error.status), error.param)
+        return error_response(error)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_CLOSED)
+    return JSONResponse(planned(own, order))
+
+
+# Before the images door, whose route for one model would take "providers" for a part of the model's name.
+for _prefix in PREFIXES:
+    router.add_api_route(f"{_prefix}/models/{{model_id:path}}/providers", model_providers, methods=["GET", "HEAD"])
+    router.add_api_route(f"{_prefix}/stats", stats, methods=["GET", "HEAD"])
+    router.add_api_route(f"{_prefix}/route", route, methods=["POST"])
+
+
+def _listed(rows: list[Row]) -> Response:
+    return JSONResponse({"object": "list", "data": rows})
+
+
+def _rankings(request: Request) -> Rankings:
+    """The application's rankings, made when they are first asked for."""
+    own, state = services(request), request.app.state
+    known: Rankings | None = getattr(state, "rankings", None)
+    if known is None or known.board is not own.gateway.board:
+        known = state.rankings = Rankings(own.catalog, own.gateway.board, own.gateway.clock)
+    return known

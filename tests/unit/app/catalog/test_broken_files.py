@@ -277,6 +277,30 @@ BROKEN = {
     "a truth in quotes": Broken(
         "models.toml", "seed = true", 'seed = "yes"', "model[1].offer[1].seed: true or false is needed."
     ),
+    "a quality above the scale": Broken(
+        "models.toml",
+        'pixel_table = "flux"\n',
+        'pixel_table = "flux"\nquality = 101\n',
+        "model[5].quality: 101 is wrong: it must be at most 100.",
+    ),
+    "a success that is certain": Broken(
+        "models.toml",
+        "expected_success = 0.916",
+        "expected_success = 1.0",
+        "model[1].offer[1].expected_success: 1.0 is wrong: it must be below 1.",
+    ),
+    "a success in per cent": Broken(
+        "models.toml",
+        "expected_success = 0.916",
+        "expected_success = 91.6",
+        "model[1].offer[1].expected_success: 91.6 is wrong: it must be below 1.",
+    ),
+    "an image in no time": Broken(
+        "models.toml",
+        "expected_seconds = 2.0",
+        "expected_seconds = 0",
+        "model[5].expected_seconds: 0 is wrong: it must be above 0.",
+    ),
     "a thinking level nobody has": Broken(
         "models.toml",
         'thinking = ["minimal", "high"]',
@@ -331,11 +355,11 @@ BROKEN = {
         "max_retry_after_s = 90.0",
         "max_retry_after_s: 90.0 is wrong: it must be at most 60.",
     ),
-    "a refusal policy that is not built": Broken(
+    "a refusal policy nobody has": Broken(
         "policy.toml",
         'refusal_policy = "stop"',
-        'refusal_policy = "second_opinion"',
-        "refusal_policy: 'second_opinion' is not one of 'stop'.",
+        'refusal_policy = "ignore"',
+        "refusal_policy: 'ignore' is not one of 'stop', 'second_opinion' or 'ladder'.",
     ),
     "a resolution without its limit": Broken(
         "policy.toml", '"2K" = 120.0\n', "", "attempt_limit_s.2K: the key is missing."

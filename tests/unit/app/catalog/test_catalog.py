@@ -1,8 +1,13 @@
 """Finding a model by whatever a caller calls it, and keeping to the providers that are set up."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
 import pytest
 
-from app.catalog.catalog import UnknownModelError
+from app.catalog.catalog import Catalog, UnknownModelError
+from app.catalog.models import FoundModel
 from providers.spec.request import Resolution
 from tests.unit.app.catalog.shipped import FLUX, NB1, NB2, NB21, PRO, shipped
 
@@ -181,3 +186,100 @@ def test_a_model_that_lost_its_default_tier_takes_the_next_larger_else_the_large
     assert smallest.default_resolution is R512
     assert smallest.aspect_ratios == ("1:1", "16:9")
     assert smallest.pixels == {R512: {"1:1": (512, 512), "16:9": (688, 384)}}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "provider", "resolution", "policy"),
+    [
+        ("nano-banana-2:floor", NB2, None, None, "cheapest"),
+        ("nano-banana-2:nitro", NB2, None, None, "fastest"),
+        (f"{PRO}:NITRO", PRO, None, None, "fastest"),
+        ("fal/nano-banana-2-4k:floor", NB2, "fal", R4K, "cheapest"),
+        (" Flux-Schnell:Most_Reliable ", FLUX, None, None, "most_reliable"),
+        ("flux-schnell:balanced", FLUX, None, None, "balanced"),
+        ("nano-banana-2", NB2, None, None, None),
+    ],
+)
+def test_a_name_may_name_a_policy_behind_a_colon(
+    name: str, model: str, provider: str | None, resolution: Resolution | None, policy: str | None
+) -> None:
+    found = CATALOG.find(name, default_model=NB1)
+    assert found == FoundModel(CATALOG.models[model], provider, resolution, policy=policy)
+
+
+def test_an_operators_own_policy_is_a_suffix_too() -> None:
+    objectives = {**CATALOG.policy.objectives, "night": CATALOG.policy.objectives["cheapest"]}
+    own = replace(CATALOG, policy=replace(CATALOG.policy, objectives=objectives))
+    assert own.find("nano-banana:night", default_model=NB1).policy == "night"
+    assert ":night" in str(refusal("nano-banana:day", catalog=own))
+
+
+def test_a_dead_name_may_name_a_policy_which_overrules_that_of_the_default_model() -> None:
+    assert CATALOG.find("dall-e-3:floor", default_model=NB2).policy == "cheapest"
+    assert CATALOG.find("dall-e-3:floor", default_model=f"{NB2}:nitro").policy == "cheapest"
+    assert CATALOG.find("dall-e-3", default_model=f"{NB2}:nitro").policy == "fastest"
+    assert CATALOG.find(None, default_model=f"{NB2}:nitro").policy == "fastest"
+
+
+@pytest.mark.parametrize("name", ["nano-banana-2:free", "fal/nano-banana-2:", "dall-e-3:online"])
+def test_an_unknown_suffix_is_answered_with_those_there_are(name: str) -> None:
+    unknown = refusal(name)
+    assert unknown.name == name
+    assert str(unknown) == (
+        f'The model "{name}" does not exist: the suffixes of a name are '
+        ":floor, :nitro, :cheapest, :balanced, :fastest and :most_reliable."
+    )
+
+
+@pytest.mark.parametrize("name", [":floor", ":", "nano-banana-2:floor:nitro", "nano:banana"])
+def test_a_suffix_makes_no_name(name: str) -> None:
+    refusal(name)
+
+
+def test_an_unknown_name_with_a_suffix_is_answered_with_names_that_come_close() -> None:
+    assert "names that come close: nano-banana-2" in str(refusal("nano-bananna-2:floor"))
+
+
+def rated(**quality: float) -> Catalog:
+    """The catalog with these figures, by the models' short names."""
+    figures = {CATALOG.find(name.replace("_", "-"), default_model=NB2).model.name: q for name, q in quality.items()}
+    models = {name: replace(model, quality=figures.get(name)) for name, model in CATALOG.models.items()}
+    return replace(CATALOG, models=MappingProxyType(models))
+
+
+@pytest.mark.parametrize(
+    ("primary", "names", "expected"),
+    [
+        (None, ["flux-schnell", "nano-banana", "nano-banana-pro"], [PRO, NB1, FLUX]),
+        ("flux-schnell", ["flux-schnell", "nano-banana", "nano-banana-pro"], [FLUX, PRO, NB1]),
+        ("nano-banana-2", ["nano-banana-2", "flux-schnell", "nano-banana"], [NB2, NB1, FLUX]),
+        # Nano Banana 2 has no figure: among models that are not all rated the caller's order counts.
+        (None, ["flux-schnell", "nano-banana-2", "nano-banana-pro"], [FLUX, NB2, PRO]),
+        (None, ["flux-schnell", "black-forest-labs"], None),
+        ("flux-schnell", [], [FLUX]),
+        (None, [], [NB21]),
+        # The same figure: the caller's order.
+        (None, ["nano-banana-2.1", "flux-schnell", "nano-banana-pro"], [PRO, NB21, FLUX]),
+        (None, ["flux-schnell", "nano-banana-2.1", "nano-banana-pro"], [PRO, FLUX, NB21]),
+        (None, ["flux-schnell", "flux-1-schnell", "flux-schnell-512"], [FLUX, FLUX]),
+    ],
+)
+def test_models_are_ordered_by_quality_where_all_have_a_figure(
+    primary: str | None, names: Sequence[str], expected: list[str] | None
+) -> None:
+    figures = {"flux_schnell": 40.0, "nano_banana": 60.0, "nano_banana_pro": 90.0, "nano_banana_2.1": 40.0}
+    catalog = rated(**figures)
+    if expected is None:
+        with pytest.raises(UnknownModelError):
+            catalog.ordered_models(primary, names, default_model=NB21)
+        return
+    found = catalog.ordered_models(primary, names, default_model=NB21)
+    assert [each.model.name for each in found] == expected
+
+
+def test_without_figures_the_callers_order_counts_and_pins_and_policies_stay() -> None:
+    found = CATALOG.ordered_models(None, ["fal/nano-banana:floor", "nano-banana-pro-4k"], default_model=NB2)
+    assert [(each.model.name, each.provider, each.resolution, each.policy) for each in found] == [
+        (NB1, "fal", None, "cheapest"),
+        (PRO, None, R4K, None),
+    ]

@@ -232,3 +232,19 @@ def test_nothing_is_offered_through_a_schema_nobody_named() -> None:
 
 def test_the_shipped_policy_is_the_documented_default() -> None:
     assert CATALOG.policy == Policy()
+
+
+def test_expectations_are_the_reported_figures_and_marked_assumptions() -> None:
+    expected = {offer.key: (offer.expected_seconds, offer.expected_success) for offer in CATALOG.offers}
+    assert {key: figures for key, figures in expected.items() if figures != (None, None)} == {
+        f"gemini/{NB2}": (13.3, 0.916),
+        f"vertex/{NB2}": (29.9, 0.767),
+        f"fal/{NB2}": (12.0, 0.96),
+        f"replicate/{NB2}": (18.0, 0.94),
+        f"fal/{FLUX}": (2.0, None),
+        f"replicate/{FLUX}": (2.0, None),
+    }
+
+
+def test_no_quality_is_shipped_so_that_the_callers_order_counts() -> None:
+    assert [model.quality for model in CATALOG.models.values()] == [None] * 5

@@ -11,6 +11,7 @@ from app.doors.openai_images.errors import ParameterError
 from app.doors.openai_images.schema import parse_generation
 from app.doors.openai_images.translate import Translated, translate
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from routing.wishes import NO_WISHES, RouteWishes
 from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER
 
 
@@ -57,3 +58,29 @@ def test_a_demand_the_model_cannot_meet_is_refused() -> None:
     with pytest.raises(ParameterError) as refused:
         translated(FoundModel(ONE_TIER), image_config={"imageSize": "4K"})
     assert (refused.value.param, refused.value.code) == ("image_config.imageSize", "unsupported_value")
+
+
+def test_the_wishes_and_the_dry_run_arrive() -> None:
+    result = translated(FoundModel(NANO_BANANA_2), provider={"ignore": ["fal"]}, policy="cheapest", dry_run=True)
+    assert result.wishes == RouteWishes(ignore=frozenset({"fal"}), policy="cheapest")
+    assert result.dry_run
+    assert translated(FoundModel(NANO_BANANA_2)).wishes is NO_WISHES
+
+
+def test_the_policy_in_the_models_name_counts_where_the_body_names_none() -> None:
+    result = translated(FoundModel(NANO_BANANA_2, policy="cheapest"), provider={"order": ["fal"]})
+    assert result.wishes == RouteWishes(order=("fal",), policy="cheapest")
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize("said", [{"policy": "fastest"}, {"provider": {"sort": "latency"}}])
+def test_a_policy_in_the_body_overrules_that_in_the_models_name_with_a_warning(said: dict[str, object]) -> None:
+    result = translated(FoundModel(NANO_BANANA_2, policy="cheapest"), **said)
+    assert result.wishes.policy == "fastest"
+    assert [(warning.parameter, warning.message) for warning in result.warnings] == [
+        ("model", "the policy cheapest in the model's name is overruled by fastest")
+    ]
+
+
+def test_a_policy_that_is_said_twice_alike_warns_of_nothing() -> None:
+    assert translated(FoundModel(NANO_BANANA_2, policy="fastest"), policy="fastest").warnings == ()

@@ -1,0 +1,137 @@
+"""Attempting: one try at one offer, from its start on the board to its record, whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from app.catalog.models import PublicModel
+from app.media.verify import Delivered, NotDeliveredError, verify
+from app.telemetry import Telemetry
+from providers.converse import Driver, Provider, Trace
+from providers.spec.conversation import AbandonReason
+from providers.spec.errors import Fault, ProviderError, Spend
+from providers.spec.request import ImageRequest
+from providers.spec.result import ImageResult
+from providers.workers import Workers
+from routing.attempt import Attempt
+from routing.passage import Passage
+from routing.steps import Hedge, Try
+
+LEAVE_SHARE = 0.5
+"""Share of the request's remaining time that cancelling a try may take before the next one begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A try that is over, and what it brought."""
+
+    attempt: Attempt
+    delivered: Delivered | None = None
+    result: ImageResult | None = None
+    simulated: bool = False
+
+
+class Attempting:
+    """Carries out single tries with the hands it was given."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        driver: Driver,
+        workers: Workers,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+    ) -> None:
+        self._providers = providers
+        self._driver = driver
+        self._workers = workers
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def attempt(self, step: Try | Hedge, passage: Passage, request: ImageRequest, model: PublicModel) -> Ended:
+        """One try, recorded in the passage and told to telemetry whatever happens; cancellation is passed on."""
+        candidate, route = step.candidate, passage.plan
+        provider = self._providers[candidate.offer.provider]
+        trace = Trace()
+        started = self._clock()
+        ticket = passage.began(step, now=started)
+        paid = False
+
+        def record(spend: Spend, failed: ProviderError | None = None) -> Attempt:
+            attempt = self._attempt(step, started, spend, failed, trace)
+            passage.ended(ticket, attempt, now=self._clock())
+            self._telemetry.attempt_ended(attempt, request)
+            return attempt
+
+        try:
+            result = await self._driver.converse(
+                provider.adapter.converse(request, candidate.offer.provider_model),
+                provider,
+                trace,
+                limit_s=step.limit_s,
+                ends_at_deadline=step.ends_at_deadline,
+                leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
+            )
+            paid = True
+            delivered = await self._workers.run(verify, result.images[-1], request, model)
+        except ProviderError as failed:
+            return Ended(record(failed.spend, failed), simulated=trace.simulated)
+        except NotDeliveredError as unusable:
+            fault = ProviderError(
+                Fault.BAD_REPLY,
+                f"{candidate.offer.provider} delivered something other than the image asked for ({unusable.message})",
+                spend=Spend.CHARGED,
+                detail=unusable.check,
+            )
+            return Ended(record(Spend.CHARGED, fault), simulated=trace.simulated)
+        except Exception as bug:  # noqa: BLE001 - see below
+            # Whatever it is, it is ours, and the vendor has delivered or may have: the try must be in the books.
+            spend = Spend.CHARGED if paid else _assumed(trace)
+            own = ProviderError(
+                Fault.OWN_FAULT, "the gateway failed while handling the image", spend=spend, detail=type(bug).__name__
+            )
+            return Ended(record(spend, own), simulated=trace.simulated)
+        except asyncio.CancelledError as cancelled:
+            spend = Spend.CHARGED if paid else _assumed(trace)
+            lost = cancelled.args[:1] == (AbandonReason.HEDGE_LOST,)
+            why = "another try delivered first" if lost else "the caller left"
+            detail = AbandonReason.HEDGE_LOST.value if lost else ""
+            record(spend, ProviderError(Fault.ABANDONED, why, spend=spend, detail=detail))
+            raise
+        return Ended(record(Spend.CHARGED), delivered, result, trace.simulated)
+
+    def _attempt(
+        self, step: Try | Hedge, started: float, spend: Spend, failed: ProviderError | None, trace: Trace
+    ) -> Attempt:
+        candidate = step.candidate
+        ended = Attempt(
+            offer=candidate.offer,
+            started_at=started,
+            seconds=max(self._clock() - started, 0.0),
+            spend=spend,
+            cost=candidate.quote.total if spend is Spend.CHARGED else Decimal(0),
+            first_byte_seconds=trace.first_byte_seconds,
+            reason=candidate.reason,
+            probe=candidate.probe,
+            hedge=isinstance(step, Hedge),
+        )
+        if failed is None:
+            return ended
+        timed_out = failed.fault is Fault.TIMED_OUT
+        return replace(
+            ended,
+            fault=failed.fault,
+            message=failed.message,
+            parameter=failed.parameter,
+            retry_after=failed.retry_after,
+            detail=failed.detail,
+            deadline_hit=timed_out and step.ends_at_deadline,
+            seconds=min(ended.seconds, step.limit_s) if timed_out else ended.seconds,
+        )
+
+
+def _assumed(trace: Trace) -> Spend:
+    return Spend.POSSIBLE if trace.committed else Spend.NONE

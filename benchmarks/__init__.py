@@ -1,0 +1,1 @@
+"""Benchmarks: programs that measure the product; no part of it."""

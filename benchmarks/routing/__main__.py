@@ -1,0 +1,102 @@
+"""Command line of the routing benchmark: ``python -m benchmarks.routing --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.routing.measure import Run
+from benchmarks.routing.report import write
+from benchmarks.routing.router import BALANCED, VALUE_OF_TIME_USD_PER_S
+from benchmarks.routing.run import ROUTERS, Task, run_all
+from benchmarks.routing.worlds import RANDOM, REPORT_SEEDS, TUNING_SEEDS
+from benchmarks.routing.worlds.named import NAMED
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+NAMED_SEEDS = 4
+"""Seeds of each named world in a full run; of random worlds every seed is another world."""
+QUICK_SEEDS = 4
+TOLD_EVERY = 20
+"""Worlds between two lines of progress."""
+QUICK_ROUTERS = ("oracle", "ours", "cheapest", "p50_cooldown")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what was asked for, write the results, print the tables."""
+    asked = _parser().parse_args(arguments)
+    seeds = _seeds(asked.seeds) if asked.seeds else list(TUNING_SEEDS if asked.quick else REPORT_SEEDS)
+    named_seeds = asked.named_seeds or (1 if asked.quick else NAMED_SEEDS)
+    random_seeds = seeds[:QUICK_SEEDS] if asked.quick and not asked.seeds else seeds
+    routers = asked.routers.split(",") if asked.routers else list(QUICK_ROUTERS if asked.quick else ROUTERS)
+    worlds = asked.worlds.split(",") if asked.worlds else [*NAMED, RANDOM]
+    unknown = [name for name in routers if name not in ROUTERS] + [
+        name for name in worlds if name not in NAMED and name != RANDOM
+    ]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; routers: {', '.join(ROUTERS)}; worlds: {', '.join(NAMED)}, {RANDOM}")
+        return 2
+    for objective in asked.objective.split(","):
+        tasks = [
+            Task(world, seed, objective, tuple(routers))
+            for world in worlds
+            for seed in (random_seeds if world == RANDOM else seeds[:named_seeds])
+        ]
+        begun = time.monotonic()
+        runs = _ordered(_collect(tasks, asked.jobs), worlds, routers)
+        conditions = (
+            f"Objective {objective}: a second is worth ${VALUE_OF_TIME_USD_PER_S[objective]}. "
+            f"{len(runs)} runs over two hours each, {sum(run.requests for run in runs):,} requests; "
+            f"named worlds with {named_seeds} seeds from {seeds[0]} on, {len(random_seeds)} random worlds."
+        )
+        text = write(runs, asked.out, conditions)
+        print(text if asked.verbose else text.split("| world |")[0].rstrip())
+        print(f"\n{asked.out}, {time.monotonic() - begun:.0f} s\n", flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "benchmarks.routing", description="The router against an oracle and usual routers."
+    )
+    parser.add_argument("--quick", action="store_true", help="few seeds and routers: under a minute")
+    parser.add_argument("--worlds", help=f"comma separated; also {RANDOM}")
+    parser.add_argument("--routers", help="comma separated; the oracle always runs")
+    parser.add_argument(
+        "--objective", default=BALANCED, help=f"comma separated, of {', '.join(VALUE_OF_TIME_USD_PER_S)}"
+    )
+    parser.add_argument("--seeds", help="such as 1-12 or 101-124 or 3,5; default: 101-124, with --quick 1-12")
+    parser.add_argument("--named-seeds", type=int, help="how many of the seeds each named world is run with")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument("--verbose", action="store_true", help="print the table of every world as well")
+    return parser
+
+
+def _seeds(text: str) -> list[int]:
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def _collect(tasks: Sequence[Task], jobs: int) -> list[Run]:
+    runs: list[Run] = []
+    for number, done in enumerate(run_all(tasks, jobs), start=1):
+        runs += done
+        if number % TOLD_EVERY == 0 or number == len(tasks):
+            print(f"{number} of {len(tasks)} worlds", file=sys.stderr, flush=True)
+    return runs
+
+
+def _ordered(runs: Sequence[Run], worlds: Sequence[str], routers: Sequence[str]) -> list[Run]:
+    places = {name: place for place, name in enumerate(routers)}
+    return sorted(runs, key=lambda run: (worlds.index(run.world), run.seed, places.get(run.router, -1)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,295 @@
+"""Board: what one process knows of all offers just now. The mutable state that plans are made from; no clock, no I/O.
+
+Attempts change it, news from other replicas change it, and every request reads it as a mapping of healths made for its
+operation, resolution and place in line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from providers.spec.errors import Fault
+from providers.spec.request import Operation, Resolution
+from routing.attempt import Attempt
+from routing.breaker import Breaker, BreakerState
+from routing.exploration import Exploration
+from routing.families import Families
+from routing.health import Health
+from routing.limits import Limit
+from routing.line import Line, Place
+from routing.offers import Offer
+from routing.policy import Policy
+from routing.ranking import priors_of
+from routing.route_plan import Candidate
+from routing.standing import Standing
+from routing.stats.estimate import Estimate
+from routing.stats.outcome import Outcome, StatKey, outcome_of
+from routing.stats.statistics import Statistics
+from routing.stats.store import Event, Loaded
+from routing.stats.windows import GRANULARITIES
+from routing.ticket import Ticket
+
+_FRESH_SHARE = 1 / 120
+"""Share of the fast half-life for which figures are kept before they are worked out anew: one second of two minutes."""
+_SEEDING = "1h"
+"""Slices that slow figures begin from: 48 hours are eight half-lives of the longest-lived of them."""
+_SHARED_FAULTS = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
+
+
+class Board:
+    """The state of all offers. Not for several threads at once. ``now`` is unix seconds everywhere."""
+
+    def __init__(self, offers: Sequence[Offer], policy: Policy) -> None:
+        self.policy = policy
+        self.line = Line(policy.limits.max_waiting)
+        self.exploration = Exploration(policy.exploration)
+        self.families = Families(policy.statistics, policy.families)
+        self.publish: Callable[[Event], None] | None = None
+        """Told of every event other replicas should know of; None: there are none."""
+        self._offers = {offer.key: offer for offer in offers}
+        self._standing = Standing(self._offers, policy, self._came_back)
+        self._limits = {key: Limit(policy.limits) for key in self._offers}
+        self._trials: dict[str, int] = dict.fromkeys(self._offers, 0)
+        self._leases: dict[str, float] = {}
+        self._wanted_trials: set[str] = set()
+        self._unsupported: dict[StatKey, float] = {}
+        self._running: dict[StatKey, dict[int, float]] = {}
+        self._estimates: dict[StatKey, tuple[float, Estimate]] = {}
+        self._in_flight_of: dict[str, int] = {}
+        self._fresh_s = policy.statistics.fast_half_life_s * _FRESH_SHARE
+        self._replicas = 1
+        self._requests = 0.0
+        self._hedges = 0.0
+        priors = {key: priors_of(offer, policy) for key, offer in self._offers.items()}
+        self.statistics = Statistics(policy.statistics, lambda key: priors.get(key, policy.priors))
+        families = policy.families
+        related = {offer.provider for offer in offers if offer.provider in families}
+        self._related = [
+            (one, two) for one in related for two in related if one != two and families[one] == families[two]
+        ]
+        self.kin: Mapping[tuple[str, str], float] = {}
+        """Factor on the success of the second provider when the first has just failed; absent: 1."""
+        self._note_kin()
+
+    @property
+    def offers(self) -> Collection[Offer]:
+        """All offers there are, in the order of the configuration."""
+        return self._offers.values()
+
+    @property
+    def replicas(self) -> int:
+        """Gateway processes that share the offers, this one included."""
+        return self._replicas
+
+    @replicas.setter
+    def replicas(self, count: int) -> None:
+        self._replicas = max(1, count)
+        self.exploration.shared = self._replicas > 1
+
+    def healths(
+        self,
+        offers: Sequence[Offer],
+        operation: Operation,
+        resolution: Resolution | None,
+        *,
+        now: float,
+        place: Place | None = None,
+    ) -> Mapping[str, Health]:
+        """The healths of these offers for one request; ``place`` is where it stands in line (None: nowhere)."""
+        waited = now - place.since if place is not None else 0.0
+        found = {}
+        for offer in offers:
+            key = offer.key
+            stat_key = StatKey(key, operation, resolution)
+            kept = self._standing.health(key)
+            limit = self._limits[key]
+            exploration = self.exploration
+            found[key] = Health(
+                blocked_until=kept.blocked_until,
+                out_fault=kept.out_fault,
+                out_since=kept.out_since,
+                next_probe_at=kept.next_probe_at,
+                last_fault=kept.last_fault,
+                breaker=self._standing.breaker(key),
+                estimate=self._estimate(stat_key, now),
+                room=self._room(offer, limit, place, now, waited),
+                trial=self._may_try_out(key, now),
+                load=limit.load,
+                likely_due=exploration.due(key, hopeful=False, now=now),
+                hopeful_due=exploration.due(key, hopeful=True, now=now),
+                unsupported_until=self._unsupported.get(stat_key, 0.0),
+            )
+        return found
+
+    def arrived(self) -> None:
+        """A request came in; budgets that are shares of requests grow."""
+        self.exploration.request_seen()
+        self._requests += 1.0
+
+    def may_hedge(self, share: float) -> bool:
+        """Whether one more hedge stays within this share of requests, and nobody waits for an offer."""
+        return not len(self.line) and self._hedges + 1.0 <= share * self._requests
+
+    def started(
+        self,
+        candidate: Candidate,
+        operation: Operation,
+        resolution: Resolution | None,
+        *,
+        now: float,
+        place: Place | None = None,
+        hedge: bool = False,
+    ) -> Ticket:
+        """A try begins. ``place``: where its request stood in line until now."""
+        key = candidate.offer.key
+        stat_key = StatKey(key, operation, resolution)
+        trial = self._standing.breaker(key).state(now=now) is not BreakerState.CLOSED
+        if trial:
+            self._trials[key] += 1
+        out = self._standing.out(key)
+        if candidate.probe and not trial and not out:
+            self.exploration.probe_started(key, now=now)
+        else:
+            self.exploration.tried(key, now=now)
+        if candidate.probe and out:
+            self._standing.probed(key, now=now)
+            self._tell(key, now)
+        if hedge:
+            self._hedges += 1.0
+        token = self._limits[key].started(now=now, waited_s=now - place.since if place is not None else 0.0)
+        provider = candidate.offer.provider
+        self._in_flight_of[provider] = self._in_flight_of.get(provider, 0) + 1
+        ticket = Ticket(candidate, stat_key, token, now, trial=trial, estimate=self._estimate(stat_key, now))
+        self._running.setdefault(stat_key, {})[id(ticket)] = now
+        return ticket
+
+    def ended(self, ticket: Ticket, attempt: Attempt, *, now: float, before: Attempt | None = None) -> None:
+        """The try ended as the attempt says. ``before`` is the request's attempt right before it, if it made one."""
+        key = ticket.key.offer
+        running = self._running[ticket.key]
+        del running[id(ticket)]
+        if not running:
+            del self._running[ticket.key]
+        self._in_flight_of[ticket.provider] -= 1
+        limit = self._limits[key]
+        if attempt.fault is Fault.RATE_LIMITED:
+            limit.refused(ticket.token, now=now)
+        else:
+            limit.finished(ticket.token, now=now)
+        if ticket.trial:
+            self._trials[key] -= 1
+        elif ticket.candidate.probe:
+            seconds = attempt.seconds if attempt.fault is None else None
+            self.exploration.probe_ended(
+                key, seconds=seconds, expected_s=ticket.estimate.median_s, sigma=ticket.estimate.sigma, now=now
+            )
+        if before is not None and before.fault in _SHARED_FAULTS:
+            self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
+            self._note_kin()
+        if attempt.fault is Fault.UNSUPPORTED:
+            self._unsupported[ticket.key] = now + self.policy.statistics.unsupported_s
+        self._judge(ticket, attempt, now)
+        self.line.wake_first(key)
+
+    def passed_on(self, keys: Collection[str], *, now: float) -> None:
+        """A request left the line: whoever is next may have room."""
+        for key in keys:
+            if key in self._limits and self._limits[key].room(now=now):
+                self.line.wake_first(key)
+
+    def fold(self, event: Event, *, now: float) -> None:
+        """Take in what another replica saw."""
+        if isinstance(event, Outcome):
+            if event.key.offer in self._offers:
+                self._count(event, self._estimate(event.key, now).long_run_success, now)
+        elif event.offer in self._offers:
+            self._standing.merge(event)
+
+    def seed(self, loaded: Loaded, *, now: float) -> None:
+        """Begin with what was kept from before: slow figures from hourly slices, then the latest events one by one."""
+        for key, granularity, start, slice in loaded.slices:
+            if key.offer in self._offers:
+                self.statistics.load(key, granularity, start, slice)
+                if granularity == _SEEDING:
+                    self.statistics.seed(key, ((start + GRANULARITIES[granularity].span_s / 2, slice),))
+        for event in loaded.events:
+            self.fold(event, now=now)
+        self._estimates.clear()
+
+    def wanted_leases(self, *, now: float) -> frozenset[str]:
+        """Offers this replica would probe if it alone might."""
+        wanted, self._wanted_trials = self._wanted_trials, set()
+        return frozenset(wanted | self.exploration.wanted(now))
+
+    def granted(self, offer: str, until: float) -> None:
+        """This replica alone may probe the offer until then (unix seconds)."""
+        self._leases[offer] = until
+        self.exploration.grant(offer, until)
+        self.line.wake_first(offer)
+
+    def breaker(self, offer: str) -> Breaker:
+        """The breaker of an offer, by its key."""
+        return self._standing.breaker(offer)
+
+    def limit(self, offer: str) -> Limit:
+        """The concurrency limit of an offer, by its key."""
+        return self._limits[offer]
+
+    def _judge(self, ticket: Ticket, attempt: Attempt, now: float) -> None:
+        """What the attempt says about the offer's figures, breaker and health; others are told."""
+        outcome = outcome_of(attempt, ticket.key.operation, ticket.key.resolution)
+        turned = False
+        if outcome is not None:
+            turned = self._count(outcome, ticket.estimate.long_run_success, now)
+            if self.publish is not None:
+                self.publish(outcome)
+        if self._standing.ended(attempt, now=now) or turned:
+            self._tell(ticket.key.offer, now)
+
+    def _count(self, outcome: Outcome, success: float, now: float) -> bool:
+        """An outcome of any replica enters the figures and the breaker. Whether that opened or closed."""
+        self.statistics.add(outcome)
+        self._estimates.pop(outcome.key, None)
+        return self._standing.counted(outcome, success=success, now=now)
+
+    def _came_back(self, offer: str) -> None:
+        """A breaker closed: the outage is over and no longer speaks against the offer."""
+        self.statistics.reset_fast(offer)
+        self._estimates.clear()
+        self.line.wake_first(offer)
+
+    def _tell(self, offer: str, now: float) -> None:
+        if self.publish is not None:
+            self.publish(self._standing.notice(offer, now=now))
+
+    def _estimate(self, key: StatKey, now: float) -> Estimate:
+        known = self._estimates.get(key)
+        if known is not None and now - known[0] < self._fresh_s:
+            return known[1]
+        running = self._running.get(key)
+        late = tuple(running.values()) if running and len(running) >= self.policy.statistics.censor_min_running else ()
+        estimate = self.statistics.estimate(key, now=now, running=late)
+        self._estimates[key] = (now, estimate)
+        return estimate
+
+    def _room(self, offer: Offer, limit: Limit, place: Place | None, now: float, waited: float) -> bool:
+        if len(self.line) and self.line.ahead(offer.key, place):
+            return False
+        cap = self.policy.caps.get(offer.provider)
+        if cap is not None and self._in_flight_of.get(offer.provider, 0) >= max(1, cap // self._replicas):
+            return False
+        return limit.room(now=now, waited_s=waited)
+
+    def _may_try_out(self, key: str, now: float) -> bool:
+        """Whether a request may look if a half-open offer is back: one at a time, and one replica at a time."""
+        if self._standing.breaker(key).state(now=now) is not BreakerState.HALF_OPEN:
+            return True
+        if self._trials[key] > 0:
+            return False
+        if self._replicas > 1 and now >= self._leases.get(key, 0.0):
+            self._wanted_trials.add(key)
+            return False
+        return True
+
+    def _note_kin(self) -> None:
+        self.kin = {pair: self.families.success_after(*pair) for pair in self._related}

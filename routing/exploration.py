@@ -1,0 +1,134 @@
+"""Exploration: the budget for probes, real requests that look whether an offer is better than it is known to be.
+
+Which offer is worth a look is for the ranking to say; here is only how often, how many, and by which replica.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+from routing.knobs import ExplorationKnobs
+
+_ROUNDING = 1e-9
+"""Budget that a sum of shares may be short of by rounding: ten times 0.1 is not quite one."""
+
+
+class _Looks:
+    """What is remembered of one offer."""
+
+    __slots__ = ("follow_ups", "leased_until", "probing", "probing_again", "tried_at", "wanted_at")
+
+    def __init__(self) -> None:
+        self.tried_at: float | None = None
+        self.probing = False
+        self.probing_again = False
+        """Whether the probe under way is a follow-up."""
+        self.follow_ups = 0
+        self.leased_until = 0.0
+        self.wanted_at: float | None = None
+
+
+class Exploration:
+    """Budget and turns of the probes of all offers. Mutable, no clock: ``now`` is unix seconds.
+
+    Nothing is saved up at the start, so that the share holds from the first request on.
+    """
+
+    __slots__ = ("_budget", "_knobs", "_looks", "shared")
+
+    def __init__(self, knobs: ExplorationKnobs) -> None:
+        self._knobs = knobs
+        self._budget = 0.0
+        self._looks: dict[str, _Looks] = {}
+        self.shared = False
+        """Whether other replicas probe the same offers, so that a probe needs the lease."""
+
+    def request_seen(self) -> None:
+        """A request arrived: the budget grows by its share."""
+        self._budget = min(self._budget + self._knobs.share, self._knobs.burst)
+
+    def due(self, offer: str, *, hopeful: bool, now: float) -> bool:
+        """Whether this request may probe the offer.
+
+        ``hopeful``: it would be the best only if it were much faster than its long-run figures say, so it is looked at
+        less often. When nothing but the lease is missing, the offer is noted for ``wanted``.
+        """
+        looks = self._of(offer)
+        if looks.probing:
+            return False
+        if looks.follow_ups > 0:
+            if not _affordable(self._budget, self._knobs.follow_up_cost):
+                return False
+        else:
+            interval_s = self._knobs.hopeful_s if hopeful else self._knobs.likely_s
+            if looks.tried_at is not None and now - looks.tried_at < interval_s:
+                return False
+            if not _affordable(self._budget, 1.0):
+                return False
+        if self.shared and now >= looks.leased_until:
+            looks.wanted_at = now
+            return False
+        return True
+
+    def tried(self, offer: str, *, now: float) -> None:
+        """An ordinary try at the offer started: it says what a probe would, so none is due for an interval."""
+        looks = self._of(offer)
+        looks.tried_at = now
+        looks.follow_ups = 0
+        looks.wanted_at = None
+
+    def probe_started(self, offer: str, *, now: float) -> None:
+        """A probe starts and is paid for from the budget; follow-ups are cheaper."""
+        looks = self._of(offer)
+        looks.probing = True
+        looks.tried_at = now
+        looks.wanted_at = None
+        looks.probing_again = looks.follow_ups > 0
+        if looks.probing_again:
+            looks.follow_ups -= 1
+            self._budget -= self._knobs.follow_up_cost
+        else:
+            self._budget -= 1.0
+
+    def probe_ended(self, offer: str, *, seconds: float | None, expected_s: float, sigma: float, now: float) -> None:
+        """A probe ended after ``seconds``, or delivered nothing (None).
+
+        ``expected_s`` is the median believed until now and ``sigma`` the standard deviation of its logarithm. A probe
+        much faster than that is followed by more at once; a follow-up never is, which bounds what a lucky series costs.
+        A failed probe ends the series, and its interval runs from here: a hang must not make the next look due at once.
+        """
+        looks = self._of(offer)
+        follow_up, looks.probing, looks.probing_again = looks.probing_again, False, False
+        if seconds is None:
+            looks.follow_ups = 0
+            looks.tried_at = now
+        elif not follow_up and seconds <= expected_s * exp(-self._knobs.surprise_sigmas * sigma):
+            looks.follow_ups = self._knobs.follow_ups
+
+    def wanted(self, now: float) -> set[str]:
+        """Offers whose probe would be due but for the lease; what nobody has asked for again is dropped in time."""
+        found = set()
+        for offer, looks in self._looks.items():
+            if looks.wanted_at is None:
+                continue
+            if now - looks.wanted_at < self._knobs.lease_s:
+                found.add(offer)
+            else:
+                looks.wanted_at = None
+        return found
+
+    def grant(self, offer: str, until: float) -> None:
+        """This replica alone may probe the offer until then (unix seconds)."""
+        looks = self._of(offer)
+        looks.leased_until = until
+        looks.wanted_at = None
+
+    def _of(self, offer: str) -> _Looks:
+        looks = self._looks.get(offer)
+        if looks is None:
+            looks = self._looks[offer] = _Looks()
+        return looks
+
+
+def _affordable(budget: float, cost: float) -> bool:
+    return budget >= cost - _ROUNDING

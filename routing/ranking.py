@@ -1,0 +1,181 @@
+"""Ranking: capable offers with their figures in the order of the objective, and the one that is worth exploring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+from providers.spec.request import Resolution
+from routing.attempt_limit import attempt_limit_s
+from routing.health import Health, HealthState
+from routing.knobs import Objective, Priors
+from routing.objective import ENUMERATED, Option, best_order, index_of
+from routing.offers import Offer
+from routing.policy import Policy
+from routing.prices import Quote
+from routing.stats.estimate import Estimate
+from routing.wishes import RouteWishes
+
+_NORMAL_QUANTILES = ((0.5, 0.0), (0.75, 0.6745), (0.9, 1.2816), (0.95, 1.6449), (0.99, 2.3263))
+"""Quantiles of the standard normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A capable offer with its price and its state."""
+
+    offer: Offer
+    quote: Quote
+    health: Health
+    state: HealthState
+    estimate: Estimate
+    option: Option
+
+    def long_run(self, *, faster: float = 1.0) -> Option:
+        """The offer at its long-run level, or so many times as fast."""
+        known, estimate = self.option, self.estimate
+        return Option(
+            price=known.price,
+            success=estimate.long_run_success,
+            median_s=estimate.long_run_median_s / faster,
+            sigma=known.sigma,
+            failure_s=known.failure_s,
+            weight=known.weight,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An entry with what it was ranked by."""
+
+    entry: Entry
+    index: float
+
+
+def priors_of(offer: Offer, policy: Policy) -> Priors:
+    """What is believed of the offer before it was tried: its own figures where the catalog states some."""
+    seconds, success = offer.expected_seconds, offer.expected_success
+    if seconds is None and success is None:
+        return policy.priors
+    return replace(
+        policy.priors,
+        seconds=policy.priors.seconds if seconds is None else seconds,
+        success=policy.priors.success if success is None else success,
+    )
+
+
+def prior_estimate(offer: Offer, resolution: Resolution | None, policy: Policy) -> Estimate:
+    """The figures of an offer nobody keeps statistics of."""
+    priors = priors_of(offer, policy)
+    median = priors.seconds * (priors.size_factors.get(resolution, 1.0) if resolution is not None else 1.0)
+    return Estimate(
+        success=priors.success,
+        success_low=0.0,
+        success_high=1.0,
+        long_run_success=priors.success,
+        median_s=median,
+        sigma=policy.statistics.sigma_prior,
+        long_run_median_s=median,
+        failure_s=priors.failure_s,
+    )
+
+
+def entry_of(
+    offer: Offer, quote: Quote, health: Health, resolution: Resolution | None, policy: Policy, *, now: float
+) -> Entry:
+    """A capable offer made ready for ranking."""
+    estimate = health.estimate or prior_estimate(offer, resolution, policy)
+    state = health.state(now=now)
+    on_trial = state is HealthState.HALF_OPEN
+    option = Option(
+        price=float(quote.total),
+        success=estimate.long_run_success if on_trial else estimate.success,
+        median_s=estimate.long_run_median_s if on_trial else estimate.median_s,
+        sigma=estimate.sigma,
+        failure_s=estimate.failure_s,
+        weight=policy.weights.get(offer.provider, 1.0),
+    )
+    return Entry(offer, quote, health, state, estimate, option)
+
+
+def after_failure(entry: Entry, failed: str, kin: Mapping[tuple[str, str], float]) -> Entry:
+    """The entry once another provider has just failed: those who share a backend fail together."""
+    factor = kin.get((failed, entry.offer.provider), 1.0)
+    if factor == 1.0:
+        return entry
+    return replace(entry, option=replace(entry.option, success=entry.option.success * factor))
+
+
+def ranked(
+    entries: Sequence[Entry], objective: Objective, wishes: RouteWishes, *, tries: int, remaining_s: float
+) -> list[Ranked]:
+    """The entries in the order in which to try them.
+
+    By the objective; what the caller says about order and latency goes before it. Equal indices keep the order of the
+    configuration.
+    """
+    inplace = sorted(entries, key=lambda entry: entry.offer.position)
+    options = [entry.option for entry in inplace]
+    indices = [index_of(option, objective) for option in options]
+    order = best_order(options, objective, tries=tries, remaining_s=remaining_s, indices=indices)
+    placed = [Ranked(inplace[place], indices[place]) for place in order]
+    if wishes.preferred_max_latency:
+        placed.sort(key=lambda each: not _quick_enough(each.entry.estimate, wishes))
+    if wishes.order:
+        wanted = {provider: place for place, provider in enumerate(wishes.order)}
+        placed.sort(key=lambda each: wanted.get(each.entry.offer.provider, len(wanted)))
+    return placed
+
+
+def worth_exploring(
+    placed: Sequence[Ranked],
+    objective: Objective,
+    wishes: RouteWishes,
+    policy: Policy,
+    resolution: Resolution | None,
+    *,
+    remaining_s: float,
+) -> Ranked | None:
+    """The entry that this request should look at, because it may be the best by now; None when there is none.
+
+    An offer whose long-run figures beat the best, or would if it had become much faster, is worth a real request once
+    in a while; only one whose deadline leaves time for the best offer after the probe has run into its limit, and never
+    one of a caller who has said whom to ask first or how long it may take.
+    """
+    if len(placed) < 2 or wishes.order or wishes.preferred_max_latency or not wishes.allow_fallbacks:
+        return None
+    best = placed[0]
+    reserve = best.entry.estimate.quantile_s(2.0)
+    # The first by cost need not be the first by index where tries or time are short; being passed over is no news.
+    lowest = min(each.index for each in placed)
+    found: Ranked | None = None
+    for each in placed[1:]:
+        entry = each.entry
+        health = entry.health
+        if entry.state is not HealthState.SERVING or not (health.likely_due or health.hopeful_due):
+            continue
+        index = index_of(entry.long_run(), objective) if health.likely_due else inf
+        if index >= lowest and health.hopeful_due:
+            index = index_of(entry.long_run(faster=policy.exploration.hope), objective)
+        if index >= lowest or (found is not None and index >= found.index):
+            continue
+        if attempt_limit_s(entry.estimate, resolution, policy, probe=True) + reserve <= remaining_s:
+            found = Ranked(entry, index)
+    return found
+
+
+def _quick_enough(estimate: Estimate, wishes: RouteWishes) -> bool:
+    return all(
+        estimate.quantile_s(_sigmas_at(quantile)) <= seconds for quantile, seconds in wishes.preferred_max_latency
+    )
+
+
+def _sigmas_at(quantile: float) -> float:
+    return min(_NORMAL_QUANTILES, key=lambda known: abs(known[0] - quantile))[1]
+
+
+__all__ = [
+    "ENUMERATED", "Entry", "Ranked", "after_failure", "entry_of", "prior_estimate", "priors_of", "ranked",
+    "worth_exploring",
+]  # fmt: skip

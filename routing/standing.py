@@ -1,0 +1,87 @@
+"""Standing: the health and the breaker of every offer, as this process's tries and other replicas' news leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from routing.attempt import Attempt
+from routing.breaker import Breaker, after_try, merged
+from routing.health import CLOSED, UNTRIED, Health, after, probing
+from routing.policy import Policy
+from routing.stats.outcome import Outcome, OutcomeKind
+from routing.stats.store import Notice
+
+
+class Standing:
+    """Healths and breakers by ``Offer.key``. Mutable, no clock; ``now`` is unix seconds."""
+
+    def __init__(self, offers: Iterable[str], policy: Policy, closed: Callable[[str], None]) -> None:
+        """``closed`` is told of an offer whose breaker has just closed."""
+        self._policy = policy
+        self._closed = closed
+        self._healths: dict[str, Health] = dict.fromkeys(offers, UNTRIED)
+        self._breakers: dict[str, Breaker] = dict.fromkeys(self._healths, CLOSED)
+
+    def health(self, offer: str) -> Health:
+        """What is kept of the offer between requests; its breaker is kept apart."""
+        return self._healths[offer]
+
+    def breaker(self, offer: str) -> Breaker:
+        """The offer's breaker."""
+        return self._breakers[offer]
+
+    def out(self, offer: str) -> bool:
+        """Whether it can serve nobody until an operator acts."""
+        return self._healths[offer].out_fault is not None
+
+    def probed(self, offer: str, *, now: float) -> None:
+        """A request begins to look whether an offer that is out is back."""
+        self._healths[offer] = probing(self._healths[offer], now=now, policy=self._policy)
+
+    def counted(self, outcome: Outcome, *, success: float, now: float) -> bool:
+        """Count an outcome in the breaker; ``success`` is the long-run rate. Whether it opened or closed."""
+        if outcome.kind is OutcomeKind.REFUSED:
+            return False
+        offer = outcome.key.offer
+        before = self._breakers[offer]
+        after_it = after_try(
+            before,
+            delivered=outcome.kind is OutcomeKind.DELIVERED,
+            started_at=outcome.at - outcome.seconds,
+            success=success,
+            knobs=self._policy.breaker,
+            now=now,
+        )
+        self._breakers[offer] = after_it
+        return self._turned(offer, before, after_it)
+
+    def ended(self, attempt: Attempt, *, now: float) -> bool:
+        """Count an attempt in the offer's health. Whether that changed it."""
+        offer = attempt.offer.key
+        before = self._healths[offer]
+        self._healths[offer] = after(before, attempt, self._policy, now=now)
+        return self._healths[offer] != before
+
+    def notice(self, offer: str, *, now: float) -> Notice:
+        """What other replicas should know of the offer."""
+        return Notice(offer, now, self._healths[offer], self._breakers[offer])
+
+    def merge(self, notice: Notice) -> None:
+        """Take in what another replica knows. Of two outages the one probed later is the newer; blocks add up."""
+        offer, theirs = notice.offer, notice.health
+        before, own = self._breakers[offer], self._healths[offer]
+        self._breakers[offer] = merged(before, notice.breaker)
+        self._turned(offer, before, self._breakers[offer])
+        if theirs.out_fault is not None:
+            newer = theirs.next_probe_at > own.next_probe_at
+        else:
+            newer = own.out_fault is not None and notice.at > own.out_since
+        kept = theirs if newer else own
+        self._healths[offer] = replace(kept, blocked_until=max(own.blocked_until, theirs.blocked_until))
+
+    def _turned(self, offer: str, before: Breaker, after_it: Breaker) -> bool:
+        if after_it.closed_at > before.closed_at:
+            self._closed(offer)
+            return True
+        return after_it.opened_at > before.opened_at

@@ -1,0 +1,1 @@
+"""Statistics: outcomes become figures. Pure but for ``redis_store``, the only place that knows Redis."""

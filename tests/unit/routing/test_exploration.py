@@ -1,0 +1,174 @@
+"""Tests of exploration: how many probes, how often, what follows a good one, and which replica may."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routing.exploration import Exploration
+from routing.knobs import ExplorationKnobs
+
+KNOBS = ExplorationKnobs()
+NOW = 1_790_000_000.0
+FAL = "fal/pictura"
+VERTEX = "vertex/pictura"
+
+
+def saved_up(requests: int = 100, knobs: ExplorationKnobs = KNOBS) -> Exploration:
+    exploration = Exploration(knobs)
+    for _ in range(requests):
+        exploration.request_seen()
+    return exploration
+
+
+def probe(exploration: Exploration, *, seconds: float | None, now: float = NOW, expected_s: float = 60.0) -> None:
+    exploration.probe_started(FAL, now=now)
+    exploration.probe_ended(FAL, seconds=seconds, expected_s=expected_s, sigma=0.4, now=now + (seconds or 5.0))
+
+
+def test_nothing_is_saved_up_at_the_start_and_the_first_probe_waits_for_its_share() -> None:
+    exploration = saved_up(16)
+    assert not exploration.due(FAL, hopeful=False, now=NOW)
+    exploration.request_seen()
+    assert exploration.due(FAL, hopeful=False, now=NOW)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.05, 0.02])
+def test_a_share_that_divides_one_is_paid_exactly_in_time(share: float) -> None:
+    assert saved_up(round(1 / share), ExplorationKnobs(share=share)).due(FAL, hopeful=False, now=NOW)
+
+
+@given(st.lists(st.floats(0.01, 20.0), min_size=1, max_size=300))
+def test_probes_never_take_more_than_their_share_of_traffic(gaps: list[float]) -> None:
+    exploration, probes, now = Exploration(KNOBS), 0, NOW
+    for number, gap in enumerate(gaps, start=1):
+        now += gap
+        exploration.request_seen()
+        for offer in (FAL, VERTEX, "replicate/pictura"):
+            if exploration.due(offer, hopeful=False, now=now):
+                exploration.probe_started(offer, now=now)
+                exploration.probe_ended(offer, seconds=10.0, expected_s=10.0, sigma=0.4, now=now)
+                probes += 1
+        assert probes <= KNOBS.share * number + 1e-6
+
+
+def test_a_quiet_night_saves_up_no_more_than_the_burst() -> None:
+    exploration = saved_up(10_000)
+    offers = [f"offer{number}" for number in range(10)]
+    started = 0
+    for offer in offers:
+        if exploration.due(offer, hopeful=False, now=NOW):
+            exploration.probe_started(offer, now=NOW)
+            started += 1
+    assert started == KNOBS.burst
+
+
+@pytest.mark.parametrize(("hopeful", "interval_s"), [(False, KNOBS.likely_s), (True, KNOBS.hopeful_s)])
+def test_an_offer_is_looked_at_once_per_interval(hopeful: bool, interval_s: float) -> None:
+    exploration = saved_up()
+    probe(exploration, seconds=60.0)
+    assert not exploration.due(FAL, hopeful=hopeful, now=NOW + interval_s - 0.1)
+    assert exploration.due(FAL, hopeful=hopeful, now=NOW + interval_s)
+
+
+def test_an_ordinary_try_puts_the_next_probe_off() -> None:
+    exploration = saved_up()
+    exploration.tried(FAL, now=NOW)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 29)
+    assert exploration.due(VERTEX, hopeful=False, now=NOW + 29)
+    assert exploration.due(FAL, hopeful=False, now=NOW + 30)
+
+
+def test_an_offer_has_one_probe_in_flight_however_long_it_takes() -> None:
+    exploration = saved_up()
+    exploration.probe_started(FAL, now=NOW)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 500)
+
+
+def test_a_surprisingly_good_probe_is_followed_by_two_more_at_once_at_a_quarter_of_the_price() -> None:
+    exploration = saved_up(17)
+    probe(exploration, seconds=12.0)
+    now = NOW + 12
+    assert not exploration.due(FAL, hopeful=True, now=now)
+    for _ in range(4):
+        exploration.request_seen()
+    assert exploration.due(FAL, hopeful=True, now=now)
+    probe(exploration, seconds=12.0, now=now)
+    for _ in range(5):
+        exploration.request_seen()
+    assert exploration.due(FAL, hopeful=True, now=now + 12)
+
+
+def test_follow_ups_are_followed_by_none_however_good_they_are() -> None:
+    exploration = saved_up()
+    now, probes = NOW, 0
+    while exploration.due(FAL, hopeful=True, now=now):
+        probe(exploration, seconds=1.0, now=now)
+        now += 1.0
+        probes += 1
+    assert probes == 1 + KNOBS.follow_ups
+
+
+def test_a_follow_up_too_has_the_offer_to_itself() -> None:
+    exploration = saved_up()
+    probe(exploration, seconds=12.0)
+    exploration.probe_started(FAL, now=NOW + 12)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 12)
+
+
+def test_an_ordinary_try_takes_the_place_of_follow_ups() -> None:
+    exploration = saved_up()
+    probe(exploration, seconds=12.0)
+    exploration.tried(FAL, now=NOW + 12)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 13)
+
+
+def test_a_probe_as_fast_as_chance_allows_is_no_surprise() -> None:
+    exploration = saved_up()
+    probe(exploration, seconds=35.0, expected_s=60.0)
+    assert not exploration.due(FAL, hopeful=True, now=NOW + 35)
+
+
+def test_a_probe_that_fails_ends_the_series_and_the_interval_runs_from_its_end() -> None:
+    exploration = saved_up()
+    probe(exploration, seconds=12.0)
+    probe(exploration, seconds=None, now=NOW + 12)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 17 + 29)
+    assert exploration.due(FAL, hopeful=False, now=NOW + 17 + 30)
+
+
+def test_without_the_lease_a_replica_wants_and_does_not_probe() -> None:
+    exploration = saved_up()
+    exploration.shared = True
+    assert not exploration.due(FAL, hopeful=False, now=NOW)
+    assert exploration.wanted(NOW + 1) == {FAL}
+    exploration.grant(FAL, NOW + 61)
+    assert exploration.wanted(NOW + 1) == set()
+    assert exploration.due(FAL, hopeful=False, now=NOW + 2)
+    assert not exploration.due(VERTEX, hopeful=False, now=NOW + 2)
+
+
+def test_a_lease_ends_with_its_time() -> None:
+    exploration = saved_up()
+    exploration.shared = True
+    exploration.grant(FAL, NOW + 60)
+    assert exploration.due(FAL, hopeful=False, now=NOW + 59.9)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 60)
+
+
+def test_a_lease_is_wanted_only_where_nothing_else_is_missing() -> None:
+    exploration = saved_up(3)
+    exploration.shared = True
+    exploration.due(FAL, hopeful=False, now=NOW)
+    assert exploration.wanted(NOW) == set()
+
+
+def test_a_wish_for_the_lease_is_dropped_when_nobody_repeats_it_or_an_ordinary_try_has_come() -> None:
+    exploration = saved_up()
+    exploration.shared = True
+    for offer in (FAL, VERTEX):
+        exploration.due(offer, hopeful=False, now=NOW)
+    exploration.tried(VERTEX, now=NOW + 1)
+    assert exploration.wanted(NOW + 2) == {FAL}
+    assert exploration.wanted(NOW + KNOBS.lease_s) == set()
