@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -18,12 +19,15 @@ from app.doors.ops import routes as ops
 from app.gateway import Gateway
 from app.services import Services
 from app.settings import KEY_HINTS, Settings, is_loopback
+from app.sharing import Sharing
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider
 from providers.credentials import CredentialUnavailableError
 from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
 from providers.workers import Workers
+from routing.policy import Policy
+from routing.stats.redis_store import RedisStore
 
 LEAVE_MARGIN_S = 2.0
 """Seconds shutdown waits for cancel calls to vendors beyond the grace of a submit and the limit of a cancel."""
@@ -87,12 +91,35 @@ async def assembled(
         workers=workers,
     )
     telemetry.watch(gateway.board)
+    sharing = _sharing(settings, policy, gateway, telemetry)
+    if sharing is not None:
+        await sharing.start()
     try:
         yield gateway, workers
     finally:
         await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
+        if sharing is not None:
+            await sharing.stop()
         await transport.close()
         workers.close()
+
+
+def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Telemetry) -> Sharing | None:
+    """What keeps the board in step with other replicas' through Redis; None when no Redis is set."""
+    if settings.redis_url is None:
+        return None
+    try:
+        store = RedisStore(
+            settings.redis_url.get_secret_value(),
+            replica=uuid.uuid4().hex,
+            lease_s=policy.exploration.lease_s,
+            prefix=settings.redis_prefix,
+        )
+    except ValueError as unusable:
+        raise StartError(f"REDIS_URL cannot be used: {unusable}.") from None
+    return Sharing(
+        store, gateway.board, interval_s=policy.sharing_interval_s, instruments=telemetry, clock=gateway.clock
+    )
 
 
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     gateway_metrics_key: SecretStr | None = None
     """Unset: /metrics is open."""
     redis_url: SecretStr | None = None
+    """Where replicas share statistics, such as ``redis://host:6379/0``. Unset: this process keeps its own."""
+    redis_prefix: str = Field(default="image-gateway", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """Begins every key in Redis; gateways that share statistics have the same."""
 
     gemini_api_key: SecretStr | None = None
     google_cloud_project: str | None = None

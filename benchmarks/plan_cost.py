@@ -86,7 +86,7 @@ def market(count: int) -> tuple[list[Offer], PriceTable]:
 
 def measured(count: int, *, requests: int = MEASURED) -> Cost:
     """The cost of plan and first step over so many offers."""
-    policy, dice = Policy(), Random(count)  # noqa: S311 - latencies to warm the board with, nothing secret
+    policy, dice = Policy(), Random(count)
     offers, prices = market(count)
     board = Board(offers, policy)
     request = ImageRequest(model=MODEL, prompt="a red fox in the snow")

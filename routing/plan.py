@@ -145,11 +145,11 @@ def _refused(
         return Rejection(offer, objection.reason, parameter=objection.parameter)
     if quote is None:
         return Rejection(offer, unpriced_reason(request.operation, request.resolution), parameter="resolution")
+    if now < health.unsupported_until:
+        return Rejection(offer, unsupported_reason(request.operation, request.resolution), parameter="resolution")
     objection = unwanted(offer, quote, request, wishes, policy)
     if objection is not None:
         return Rejection(offer, objection.reason, parameter=objection.parameter, quote=quote)
-    if now < health.unsupported_until:
-        return Rejection(offer, unsupported_reason(request.operation, request.resolution), parameter="resolution")
     return None
 
 

@@ -37,10 +37,9 @@ MAX_ENTRIES = 12_000
 (192,000 events) take about 15 MB."""
 STREAM_S = 1200
 """Seconds entries stay: longer than the recent ones a start reads, so that what was not written down is found."""
-ENTRIES_PER_READ = 500
-ENTRIES_PER_LOAD_READ = 100
-"""Fewer at a start, when entries may be full: counting a page of them takes 70 ms at worst."""
-READS_PER_EXCHANGE = 8
+ENTRIES_PER_READ = 100
+"""Entries read at once. When all are full, counting them holds up the event loop for some 50 ms."""
+READS_PER_EXCHANGE = 40
 """A replica that is further behind goes on with its next exchange."""
 WRITE_INTERVAL_S = 5.0
 """Between two rounds of writing what changed; the stream holds what a crash leaves unwritten."""
@@ -125,8 +124,8 @@ class RedisStore:
         events: list[Event] = []
         told: dict[Place, Slice] = {}
         page: list[RawEntry] | None = None
-        while page is None or len(page) == ENTRIES_PER_LOAD_READ:
-            page = await self._page(ENTRIES_PER_LOAD_READ)
+        while page is None or len(page) == ENTRIES_PER_READ:
+            page = await self._page()
             for (milliseconds, _), entry in follower.read(page, now=now):
                 mine = entry.replica == self._replica
                 if mine or milliseconds >= recent_ms:
@@ -270,8 +269,8 @@ class RedisStore:
         milliseconds, number = self._follower.last
         return f"{milliseconds}-{number + 1}"
 
-    async def _page(self, count: int = ENTRIES_PER_READ) -> list[RawEntry]:
-        pipe = self._link.pipeline().xrange(self._events, self._next_id(), count=count)
+    async def _page(self) -> list[RawEntry]:
+        pipe = self._link.pipeline().xrange(self._events, self._next_id(), count=ENTRIES_PER_READ)
         page: list[RawEntry] = (await self._link.run(pipe))[0]
         return page
 

@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from routing.knobs import LimitKnobs
 from simulator.faults import EVERYONE, Kind, able
 from tests.e2e.asking import ask, assert_books_agree, story
 from tests.e2e.conftest import StartGateway, Vendors
@@ -32,6 +33,7 @@ EXPECTED = {
     Kind.OUT_OF_FUNDS: (502, "server_error", "provider_bad_reply"),
     Kind.BAD_KEY: (502, "server_error", "provider_bad_reply"),
 }
+ONCE = {"max_tries_per_offer": 1}
 VENDOR_WORDS = ("Simulated", "quota", "Exhausted balance", "E003", "<html", "googleapis")
 
 
@@ -79,7 +81,7 @@ def test_the_deadline_of_the_caller_is_kept_and_told(start: StartGateway, vendor
 
 
 def test_a_rate_limit_everywhere_names_the_shortest_wait(start: StartGateway, vendors: Vendors) -> None:
-    url = start()
+    url = start(policy={**ONCE, "limits": LimitKnobs(max_wait_s=0.1)})
     for provider, wait in (("gemini", 40), ("fal", 30), ("replicate", 12)):
         vendors.fail(provider, "429", params={"retry_after": wait})
     vendors.fail("vertex", "429")
@@ -92,14 +94,29 @@ def test_a_rate_limit_everywhere_names_the_shortest_wait(start: StartGateway, ve
     assert story(again) == []
 
 
-def test_one_provider_pinned_and_down_gives_its_own_fault(start: StartGateway, vendors: Vendors) -> None:
+def test_a_rate_limit_everywhere_is_waited_out_when_it_is_short(start: StartGateway, vendors: Vendors) -> None:
     url = start()
+    vendors.fail("*", "429", count=4, params={"retry_after": 1})
+    response = ask(url, model="nano-banana-2")
+    assert response.status_code == 200
+    assert [outcome for _, outcome, _ in story(response)] == ["rate_limited"] * 4 + ["ok"]
+
+
+def test_one_provider_pinned_is_tried_again_after_a_moment(start: StartGateway, vendors: Vendors) -> None:
+    url = start(policy={"again_after_s": 0.1})
+    vendors.fail("fal", "503", count=1)
+    response = ask(url, model="fal/nano-banana-2")
+    assert (response.status_code, story(response)[-1]) == (200, ("fal", "ok", "charged"))
+
+
+def test_one_provider_pinned_and_down_gives_its_own_fault(start: StartGateway, vendors: Vendors) -> None:
+    url = start(policy=ONCE)
     vendors.fail("fal", "503")
     response = ask(url, model="fal/nano-banana-2")
     assert (response.status_code, story(response)) == (503, [("fal", "overloaded", "none")])
 
 
 def test_a_vendor_that_is_not_there_is_unreachable(start: StartGateway) -> None:
-    url = start(providers=("gemini",), fal_key="k", fal_base_url="http://127.0.0.1:9")
+    url = start(providers=("gemini",), policy=ONCE, fal_key="k", fal_base_url="http://127.0.0.1:9")
     response = ask(url, model="fal/nano-banana-2")
     assert (response.status_code, story(response)) == (503, [("fal", "unreachable", "none")])

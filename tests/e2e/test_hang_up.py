@@ -64,7 +64,7 @@ def test_a_hang_up_closes_the_call_to_a_vendor_that_has_no_jobs(
 
 
 def test_a_hang_up_says_nothing_against_the_provider(start: StartGateway, vendors: Vendors) -> None:
-    url = start()
+    url = start(cheapest="replicate")
     vendors.settle(provider="replicate", latency_s=20 * 150)
     with contextlib.suppress(httpx.TimeoutException), httpx.Client() as client:
         client.post(f"{url}/v1/images/generations", json={"model": NANO_BANANA_2, "prompt": "a fox"}, timeout=0.5)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from app.settings import Settings
 from providers.registry import Access, connect
+from routing.knobs import BreakerKnobs
 from simulator.faults import Kind
 from tests.e2e.asking import ask
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
@@ -35,7 +36,13 @@ def test_no_key_and_no_prompt_appears_in_any_log_error_or_metric(
         gateway_api_keys=CALLER_KEY,
         gateway_metrics_key=METRICS_KEY,
         attempt_limit_s=1.0,
-        policy={"out_probe_s": 0.001, "out_long_s": 0.001, "max_block_s": 0.001},
+        policy={
+            "out_probe_s": 0.001,
+            "out_long_s": 0.001,
+            "max_block_s": 0.001,
+            "max_tries_per_offer": 1,
+            "breaker": BreakerKnobs(trip=1000.0),
+        },
     )
     caller = {"Authorization": f"Bearer {CALLER_KEY}"}
     for kind in Kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -117,6 +118,21 @@ async def test_entries_sent_twice_because_no_answer_came_count_once(server: Redi
         async with left(redis_store(server.url, PREFIX)) as new:
             loaded = await new.load(now=NOW)
             assert sum(found.delivered for _, granularity, _, found in loaded.slices if granularity == "1d") == 2
+
+
+async def test_an_exchange_that_was_cancelled_leaves_no_answer_behind_for_the_next(server: RedisServer) -> None:
+    async with left(redis_store(server.url, PREFIX)) as one, left(redis_store(server.url, PREFIX)) as two:
+        await two.load(now=NOW)
+        await one.exchange(now=NOW, wanted=())
+        one.publish(outcome())
+        with server.stalled(), pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await one.exchange(now=NOW, wanted={"fal/pictura"})
+        for later in range(3):
+            news = await one.exchange(now=NOW + later, wanted={"fal/pictura"})
+            assert (news.replicas, set(news.granted)) == (1, {"fal/pictura"})
+        assert one.sent == 1
+        assert (await two.exchange(now=NOW, wanted=())).events == (outcome(),)
 
 
 async def test_a_pause_of_all_clients_is_over_after_the_time_limit(server: RedisServer) -> None:

@@ -143,7 +143,7 @@ async def sharing(store: Store, board: Board | None = None, *, interval_s: float
 async def until(holds: Callable[[], Any]) -> None:
     """Waits for it, two seconds at most."""
     async with asyncio.timeout(2.0):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.001)
 
 

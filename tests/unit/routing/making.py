@@ -172,9 +172,17 @@ class Street:
         key = f"{provider}/{MODEL}"
         return self.board.healths(self.offers, Operation.GENERATE, Resolution.R1K, now=now)[key]
 
-    def served(self, *, now: float, seconds: float = 10.0, fault: Fault | None = None, **how: Any) -> str:
+    def served(
+        self,
+        *,
+        now: float,
+        seconds: float = 10.0,
+        fault: Fault | None = None,
+        wishes: RouteWishes = NO_WISHES,
+        **how: Any,
+    ) -> str:
         """One request whose first try ends so; the provider it went to."""
-        passage = self.passage(now=now)
+        passage = self.passage(now=now, wishes=wishes)
         step = passage.next(now=now)
         tried_at = tried(step)
         carried_out(passage, step, now=now, seconds=seconds, fault=fault, **how)

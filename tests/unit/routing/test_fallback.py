@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp
 from typing import NamedTuple
 
 import pytest
@@ -12,9 +13,14 @@ from hypothesis import strategies as st
 from providers.spec.errors import FAULT_TABLE, Elsewhere, Fault, Spend
 from providers.spec.request import Resolution
 from routing.attempt import Attempt
-from routing.fallback import SHORTEST_TRY_S, Ending, GiveUp, NextStep, Try, next_step
+from routing.breaker import Breaker
+from routing.fallback import BACK_REASON, LOOKS_PER_TEST, SHORTEST_TRY_S, next_step
+from routing.health import Health
 from routing.plan import RoutePlan
-from tests.unit.routing.making import NOW, POLICY, delivered, failed, made
+from routing.steps import Ending, GiveUp, Step, Try, Wait, Waiting
+from routing.verdict import verdict
+from routing.wishes import RouteWishes
+from tests.unit.routing.making import MODEL, NOW, POLICY, delivered, estimate, failed, keyed, made, tried
 
 FOUR = {"replicate": "0.067", "gemini": "0.0672", "vertex": "0.0675", "fal": "0.08"}
 ROUTE = made(FOUR)
@@ -23,13 +29,17 @@ GOES_ON = [fault for fault in Fault if FAULT_TABLE[fault].elsewhere is Elsewhere
 STOPS = [fault for fault in Fault if FAULT_TABLE[fault].elsewhere is Elsewhere.NO]
 
 
-def step(route: RoutePlan, *attempts: Attempt, now: float = NOW) -> NextStep:
-    return next_step(route, attempts, now=now, draw=0.5)
+Healths = dict[str, Health]
 
 
-def tried(decision: NextStep) -> str:
-    assert isinstance(decision, Try)
-    return decision.candidate.offer.provider
+def step(
+    route: RoutePlan,
+    *attempts: Attempt,
+    now: float = NOW,
+    healths: Healths | None = None,
+    idle_since: float | None = None,
+) -> Step:
+    return next_step(route, attempts, now=now, draw=0.5, healths=healths, idle_since=idle_since)
 
 
 def test_the_first_try_is_the_first_candidate() -> None:
@@ -55,9 +65,33 @@ def test_nothing_follows_a_delivery() -> None:
     assert step(ROUTE, *attempts) == GiveUp(Ending.DELIVERED)
 
 
-def test_nobody_is_tried_twice() -> None:
-    attempts = tuple(failed(name, Fault.OVERLOADED) for name in FOUR)
-    assert step(ROUTE, *attempts) == GiveUp(Ending.EXHAUSTED)
+def test_everybody_is_tried_once_before_anybody_is_tried_again() -> None:
+    attempts: list[Attempt] = []
+    for name in ("replicate", "gemini", "vertex", "fal"):
+        assert tried(step(ROUTE, *attempts, now=NOW + 100)) == name
+        attempts.append(failed(name, Fault.BAD_REPLY))
+    assert tried(step(ROUTE, *attempts, now=NOW + 100)) == "replicate"
+
+
+def test_a_second_round_begins_when_the_first_has_rested() -> None:
+    route = made({"fal": "0.08"})
+    first = failed("fal", Fault.OVERLOADED)
+    rested = first.ended_at + POLICY.again_after_s
+    assert step(route, first, now=first.ended_at) == Wait(rested, Waiting.REST)
+    assert tried(step(route, first, now=rested)) == "fal"
+    second = failed("fal", Fault.OVERLOADED, started_at=rested)
+    assert step(route, first, second, now=second.ended_at + 60) == GiveUp(Ending.EXHAUSTED)
+
+
+def test_one_that_was_tried_waits_longer_each_time() -> None:
+    route = made({"fal": "0.08"}, policy=replace(POLICY, max_tries_per_offer=3))
+    attempts = (failed("fal", Fault.OVERLOADED), failed("fal", Fault.OVERLOADED, started_at=NOW + 5))
+    assert step(route, *attempts, now=NOW + 6) == Wait(NOW + 6 + 2 * POLICY.again_after_s, Waiting.REST)
+
+
+@pytest.mark.parametrize("fault", [Fault.UNSUPPORTED, Fault.CREDENTIALS, Fault.OUT_OF_FUNDS, Fault.MODEL_GONE])
+def test_what_does_not_pass_by_itself_is_not_tried_again(fault: Fault) -> None:
+    assert step(made({"fal": "0.08"}), failed("fal", fault), now=NOW + 100) == GiveUp(Ending.EXHAUSTED)
 
 
 def test_a_plan_without_candidates_is_exhausted_at_once() -> None:
@@ -95,6 +129,21 @@ def test_a_try_gets_its_own_limit_while_the_deadline_is_far() -> None:
     assert not decision.ends_at_deadline
 
 
+def test_a_try_of_a_measured_offer_is_limited_by_what_was_measured() -> None:
+    figures = Health(estimate=estimate(10.0, sigma=0.2))
+    decision = step(made({"gemini": "0.067", "fal": "0.08"}, healths=keyed(gemini=figures)))
+    assert isinstance(decision, Try)
+    assert decision.limit_s == pytest.approx(10.0 * exp(0.6))
+
+
+def test_the_last_one_left_is_given_all_the_time_there_may_be() -> None:
+    figures = keyed(gemini=Health(estimate=estimate(10.0, sigma=0.2)), fal=Health(estimate=estimate(9.0, sigma=0.2)))
+    route = made({"gemini": "0.067", "fal": "0.09"}, healths=figures)
+    decision = step(route, failed("gemini", Fault.OVERLOADED))
+    assert isinstance(decision, Try)
+    assert decision.limit_s == POLICY.attempt_limit_s[Resolution.R1K]
+
+
 def test_a_try_near_the_deadline_gets_what_is_left_of_it() -> None:
     decision = step(ROUTE, now=ROUTE.deadline_at - 8.0)
     assert isinstance(decision, Try)
@@ -127,6 +176,159 @@ def test_what_the_deadline_cut_short_is_not_followed_by_another_try_even_if_the_
     assert step(ROUTE, cut, now=ROUTE.deadline_at - 1.0) == GiveUp(Ending.DEADLINE)
 
 
+# How the offers are by now
+
+TWO = {"gemini": "0.067", "fal": "0.08"}
+BLOCKED_20 = Health(blocked_until=NOW + 20)
+OPEN = Health(breaker=Breaker(score=5.5, opened_at=NOW, open_until=NOW + 15, open_s=15))
+OUT = Health(out_fault=Fault.CREDENTIALS, out_since=NOW - 10, next_probe_at=NOW + 590)
+FULL = Health(room=False)
+
+
+def both(health: Health, **other: Health) -> Healths:
+    return keyed(**{"gemini": health, "fal": health, **other})
+
+
+def resting(health: Health, **other: Health) -> RoutePlan:
+    return made(TWO, healths=both(health, **other))
+
+
+def test_one_that_was_blocked_meanwhile_is_passed_over_until_its_wait_is_over() -> None:
+    route = made(TWO)
+    healths = keyed(gemini=BLOCKED_20)
+    first = failed("fal", Fault.OVERLOADED)
+    assert tried(step(route, healths=healths)) == "fal"
+    waiting = step(route, first, now=NOW + 1, healths=healths)
+    assert waiting == Wait(NOW + 2, Waiting.BLOCK)
+    assert tried(step(route, first, now=NOW + 20, healths=healths)) == "gemini"
+
+
+def test_one_that_was_kept_back_is_tried_when_it_is_back_and_says_so() -> None:
+    route = made(TWO, healths=keyed(gemini=BLOCKED_20))
+    decision = step(route, failed("fal", Fault.OVERLOADED), now=NOW + 21, healths=keyed(gemini=Health()))
+    assert isinstance(decision, Try)
+    assert (decision.candidate.offer.provider, decision.candidate.reason) == ("gemini", BACK_REASON)
+
+
+def test_a_failure_in_the_family_sends_the_request_to_another_one_first() -> None:
+    market = {"gemini": "0.067", "vertex": "0.068", "fal": "0.07"}
+    slow_to_fail = Health(estimate=estimate(success=0.9, failure_s=40.0))
+    healths = keyed(gemini=slow_to_fail, vertex=slow_to_fail, fal=slow_to_fail)
+    kin = {("gemini", "vertex"): 0.6}
+    after_hang = failed("gemini", Fault.TIMED_OUT)
+    assert tried(step(made(market, healths=healths, kin=kin), after_hang, healths=healths)) == "fal"
+    assert tried(step(made(market, healths=healths), after_hang, healths=healths)) == "vertex"
+    own_reply = failed("gemini", Fault.BAD_REPLY)
+    assert tried(step(made(market, healths=healths, kin=kin), own_reply, healths=healths)) == "vertex"
+
+
+@pytest.mark.parametrize("state", [BLOCKED_20, OPEN, FULL])
+def test_without_fallbacks_nobody_else_is_tried_not_even_when_it_is_back(state: Health) -> None:
+    route = made(TWO, healths=keyed(gemini=state), wishes=RouteWishes(allow_fallbacks=False))
+    first, second = failed("fal", Fault.OVERLOADED), failed("fal", Fault.OVERLOADED, started_at=NOW + 5)
+    assert step(route, first, second, now=NOW + 60, healths=both(Health())) == GiveUp(Ending.EXHAUSTED)
+
+
+# Waiting
+
+
+def test_before_full_offers_the_request_waits_in_line_and_looks_now_and_then() -> None:
+    keys = frozenset({f"gemini/{MODEL}", f"fal/{MODEL}"})
+    looks = POLICY.limits.test_wait_s / LOOKS_PER_TEST
+    assert step(resting(FULL), healths=both(FULL)) == Wait(NOW + looks, Waiting.ROOM, keys)
+    assert tried(step(resting(FULL), now=NOW + 5, healths=both(FULL, fal=Health()), idle_since=NOW)) == "fal"
+
+
+def test_nobody_waits_in_line_for_longer_than_the_policy_says() -> None:
+    late = NOW + POLICY.limits.max_wait_s
+    assert isinstance(step(resting(FULL), now=late - 2, healths=both(FULL), idle_since=NOW), Wait)
+    assert step(resting(FULL), now=late, healths=both(FULL), idle_since=NOW) == GiveUp(Ending.WAITED)
+
+
+def test_when_all_are_blocked_the_request_waits_for_the_first_block_to_end() -> None:
+    healths = both(BLOCKED_20, fal=Health(blocked_until=NOW + 30))
+    route = made(TWO, healths=healths)
+    assert step(route, healths=healths) == Wait(NOW + 20, Waiting.BLOCK)
+    assert tried(step(route, now=NOW + 20, healths=healths, idle_since=NOW)) == "gemini"
+
+
+@pytest.mark.parametrize(("deadline_s", "blocked_s"), [(300.0, POLICY.limits.max_wait_s + 1), (15.0, 20.0)])
+def test_a_block_that_ends_too_late_is_not_waited_for_and_the_caller_is_told_when_to_come_back(
+    deadline_s: float, blocked_s: float
+) -> None:
+    healths = both(Health(blocked_until=NOW + blocked_s))
+    route = made(TWO, healths=healths, policy=replace(POLICY, request_deadline_s=deadline_s))
+    assert step(route, healths=healths) == GiveUp(Ending.WAITED)
+    told = verdict(route, (), now=NOW)
+    assert (told.status, told.code) == (429, "rate_limit_exceeded")
+    assert told.retry_after == min(blocked_s, POLICY.max_retry_after_s)
+
+
+def test_when_all_are_out_of_service_the_least_bad_is_asked_after_a_short_wait() -> None:
+    best = replace(OPEN, estimate=estimate(10.0, 0.5))
+    worst = replace(OPEN, estimate=estimate(10.0, 0.05))
+    healths = both(best, gemini=worst)
+    route = made(TWO, healths=healths)
+    panic_at = NOW + POLICY.breaker.panic_wait_s
+    waiting = step(route, healths=healths)
+    assert waiting == Wait(panic_at, Waiting.BREAKER, frozenset({f"gemini/{MODEL}", f"fal/{MODEL}"}))
+    assert isinstance(step(route, now=panic_at - 0.1, healths=healths, idle_since=NOW), Wait)
+    assert tried(step(route, now=panic_at, healths=healths, idle_since=NOW)) == "fal"
+
+
+def test_a_breaker_that_may_be_looked_at_sooner_is_waited_for_without_panic() -> None:
+    soon = replace(OPEN, breaker=replace(OPEN.breaker, open_until=NOW + 1))
+    assert step(resting(OPEN, fal=soon), healths=both(OPEN, fal=soon)) == Wait(
+        NOW + 1, Waiting.BREAKER, frozenset({f"gemini/{MODEL}", f"fal/{MODEL}"})
+    )
+
+
+def test_nobody_panics_while_a_working_offer_is_only_full() -> None:
+    healths = both(OPEN, fal=FULL)
+    waiting = step(made(TWO, healths=healths), now=NOW + 10, healths=healths, idle_since=NOW)
+    assert isinstance(waiting, Wait)
+    assert waiting.waiting is Waiting.ROOM
+
+
+def test_when_everybody_is_out_the_first_is_asked_as_a_last_resort() -> None:
+    assert tried(step(resting(OUT), healths=both(OUT))) == "gemini"
+
+
+@pytest.mark.parametrize("other", [BLOCKED_20, OPEN, FULL])
+def test_one_that_is_out_is_not_asked_while_another_may_be_waited_for(other: Health) -> None:
+    healths = both(OUT, fal=other)
+    assert isinstance(step(made(TWO, healths=healths), healths=healths), Wait)
+
+
+def test_one_that_went_out_meanwhile_is_not_asked_before_one_that_serves() -> None:
+    market = {"gemini": "0.067", "fal": "0.08", "replicate": "0.09"}
+    assert tried(step(made(market), failed("fal", Fault.OVERLOADED), healths=keyed(gemini=OUT))) == "replicate"
+
+
+@given(
+    states=st.lists(
+        st.sampled_from([Health(), BLOCKED_20, OPEN, OUT, FULL, replace(OPEN, trial=False)]), min_size=1, max_size=4
+    ),
+    later=st.lists(
+        st.sampled_from([Health(), BLOCKED_20, OPEN, OUT, FULL, replace(OPEN, trial=False)]), min_size=4, max_size=4
+    ),
+    waited=st.floats(0.0, 400.0),
+)
+def test_every_wait_ends_later_than_now_and_every_request_is_told_something(
+    states: list[Health], later: list[Health], waited: float
+) -> None:
+    names = [f"p{index}" for index in range(len(states))]
+    route = made(dict.fromkeys(names, "0.05"), healths=keyed(**dict(zip(names, states, strict=True))))
+    by_now = keyed(**dict(zip(names, later, strict=False)))
+    decision = step(route, now=NOW + waited, healths=by_now, idle_since=NOW)
+    assert decision == step(route, now=NOW + waited, healths=by_now, idle_since=NOW)
+    if isinstance(decision, Wait):
+        assert NOW + waited < decision.until <= route.deadline_at
+        assert decision.until - NOW <= POLICY.limits.max_wait_s
+    elif isinstance(decision, GiveUp):
+        assert waited >= POLICY.limits.max_wait_s - POLICY.limits.test_wait_s or not route.candidates
+
+
 class End(NamedTuple):
     """How one simulated try ends."""
 
@@ -153,22 +355,26 @@ def test_every_request_ends_within_its_deadline_its_tries_and_its_payments(
         POLICY, max_attempts=max_attempts, max_possible_payments=max_payments, request_deadline_s=deadline_s
     )
     route = made({f"p{index}": f"0.0{index + 1}" for index in range(sellers)}, policy=policy)
-    now, attempts = NOW, list[Attempt]()
-    for end in [*script, End(None, Spend.NONE, 0.0)]:
+    now, attempts, ending = NOW, list[Attempt](), iter([*script, End(None, Spend.NONE, 0.0)])
+    while True:
         decision = step(route, *attempts, now=now)
         if isinstance(decision, GiveUp):
             break
+        if isinstance(decision, Wait):
+            assert decision.until > now
+            now = decision.until
+            continue
+        end = next(ending)
         assert isinstance(decision, Try)
         assert decision.limit_s >= SHORTEST_TRY_S
         assert now + decision.limit_s <= route.deadline_at + 1e-6
         assert decision.limit_s <= POLICY.attempt_limit_s[Resolution.R1K]
         now += decision.limit_s * end.share
         provider = decision.candidate.offer.provider
-        attempts.append(failed(provider, end.fault, spend=end.spend, started_at=now))
-    else:
-        pytest.fail("the request did not end")
+        attempts.append(failed(provider, end.fault, spend=end.spend, started_at=now, seconds=0.0))
     names = [attempt.offer.provider for attempt in attempts]
-    assert names == [candidate.offer.provider for candidate in route.candidates][: len(names)]
+    assert len(set(names)) == min(len(names), sellers)
+    assert all(names.count(name) <= policy.max_tries_per_offer for name in names)
     assert len(attempts) <= max_attempts
     assert sum(attempt.spend is not Spend.NONE for attempt in attempts) <= max_payments
     assert all(attempt.fault is not None and attempt.fault in {*GOES_ON} for attempt in attempts[:-1])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from routing.breaker import Breaker
 from routing.health import Health, HealthState, after, block_seconds, probing
 from routing.policy import Policy
 from tests.unit.routing.making import NOW, POLICY, delivered, failed
@@ -18,8 +19,36 @@ OUT = [Fault.CREDENTIALS, Fault.OUT_OF_FUNDS]
 WITHOUT_STATE = [fault for fault in Fault if FAULT_TABLE[fault].health in (HealthEffect.NOTHING, HealthEffect.FAILURE)]
 
 
+OPEN = Breaker(score=5.5, opened_at=NOW - 5, open_until=NOW + 10, open_s=15)
+
+
 def test_an_offer_nobody_has_tried_is_serving() -> None:
     assert Health().state(now=NOW) is HealthState.SERVING
+
+
+def test_an_offer_without_room_is_full() -> None:
+    assert Health(room=False).state(now=NOW) is HealthState.FULL
+
+
+def test_an_open_breaker_becomes_half_open_in_time_for_one_request_that_has_room() -> None:
+    health = Health(breaker=OPEN)
+    assert health.state(now=NOW + 9.9) is HealthState.OPEN
+    assert health.state(now=NOW + 10) is HealthState.HALF_OPEN
+    assert replace(health, trial=False).state(now=NOW + 10) is HealthState.OPEN
+    assert replace(health, room=False).state(now=NOW + 10) is HealthState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("health", "state"),
+    [
+        (Health(blocked_until=NOW + 1, out_fault=Fault.CREDENTIALS, breaker=OPEN, room=False), HealthState.BLOCKED),
+        (Health(out_fault=Fault.CREDENTIALS, next_probe_at=NOW + 1, breaker=OPEN, room=False), HealthState.OUT),
+        (Health(out_fault=Fault.CREDENTIALS, next_probe_at=NOW, breaker=OPEN), HealthState.PROBE_DUE),
+        (Health(breaker=OPEN, room=False), HealthState.OPEN),
+    ],
+)
+def test_of_several_reasons_to_stay_away_the_one_that_lasts_is_told(health: Health, state: HealthState) -> None:
+    assert health.state(now=NOW) is state
 
 
 def test_a_stated_wait_blocks_until_it_is_over() -> None:

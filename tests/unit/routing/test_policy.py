@@ -3,6 +3,7 @@
 import pytest
 
 from providers.spec.request import Resolution
+from routing.knobs import OBJECTIVES
 from routing.policy import Policy
 
 POLICY = Policy()
@@ -31,3 +32,37 @@ def test_a_default_never_exceeds_its_upper_bound() -> None:
     assert POLICY.default_block_s <= POLICY.max_block_s
     assert POLICY.default_retry_after_s <= POLICY.max_retry_after_s
     assert POLICY.out_probe_s <= POLICY.out_long_s
+
+
+def test_the_four_policies_are_there_and_the_default_is_balanced() -> None:
+    assert set(POLICY.objectives) == {"cheapest", "balanced", "fastest", "most_reliable"}
+    assert POLICY.default_policy == "balanced"
+
+
+def test_the_policies_differ_as_their_names_say() -> None:
+    cheapest, balanced, fastest, reliable = (
+        OBJECTIVES[name] for name in ("cheapest", "balanced", "fastest", "most_reliable")
+    )
+    assert cheapest.value_of_time_usd_per_s < balanced.value_of_time_usd_per_s < fastest.value_of_time_usd_per_s
+    assert reliable.failed_try_usd > balanced.failed_try_usd == 0.0
+    assert cheapest.hedge_share == 0.0 < balanced.hedge_share < fastest.hedge_share
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_giving_up_costs_more_than_any_provider_that_is_known(name: str) -> None:
+    objective = OBJECTIVES[name]
+    assert objective.failed_request_total_usd == pytest.approx(0.2 + 120 * objective.value_of_time_usd_per_s)
+    assert objective.failed_request_total_usd > 0.16
+
+
+def test_hedging_is_off_until_somebody_opts_in() -> None:
+    assert not POLICY.hedging.enabled
+
+
+def test_what_one_replica_finds_out_can_reach_all_within_two_seconds() -> None:
+    assert 3 * POLICY.sharing_interval_s < 2
+
+
+def test_nobody_waits_for_an_offer_for_longer_than_a_request_lasts() -> None:
+    assert POLICY.limits.max_wait_s < POLICY.request_deadline_s
+    assert POLICY.breaker.panic_wait_s < POLICY.breaker.open_s

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from providers.spec.errors import FAULT_TABLE, Fault, Spend
 from providers.spec.request import Resolution
 from routing.attempt import Attempt
+from routing.breaker import Breaker
 from routing.health import Health
 from routing.plan import RoutePlan
 from routing.verdict import Verdict, verdict
@@ -43,6 +44,21 @@ def test_a_fault_that_allows_no_other_try_gives_its_row_whatever_went_before(las
     told = judge(*every(Fault.OVERLOADED, Fault.RATE_LIMITED, last))
     assert (told.status, told.code) == (FAULT_TABLE[last].status, FAULT_TABLE[last].code)
     assert told.retry_after is None
+
+
+@pytest.mark.parametrize("others", [(Fault.OVERLOADED,), (Fault.RATE_LIMITED, Fault.TIMED_OUT), (Fault.UNSUPPORTED,)])
+def test_a_refusal_is_the_answer_whoever_failed_after_it(others: tuple[Fault, ...]) -> None:
+    refusal = failed("replicate", Fault.CONTENT_REFUSED, message="Replicate refused the content.")
+    later = [failed(name, fault) for name, fault in zip(NAMES[1:], others, strict=False)]
+    told = judge(refusal, *later)
+    assert (told.status, told.code, told.param) == (400, "moderation_blocked", "prompt")
+    assert told.message == "Replicate refused the content."
+    assert (told.should_retry, told.retry_after) == (False, None)
+
+
+def test_a_refusal_is_the_answer_even_when_the_time_is_over() -> None:
+    attempts = (failed("replicate", Fault.CONTENT_REFUSED), failed("fal", Fault.TIMED_OUT, deadline_hit=True))
+    assert judge(*attempts, now=ROUTE.deadline_at + 1).code == "moderation_blocked"
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.ABANDONED])
@@ -223,8 +239,8 @@ def test_all_offers_blocked_is_a_rate_limit_with_the_smallest_wait() -> None:
     told = judge(route=resting(fal=BLOCKED_20, gemini=BLOCKED_15), now=NOW)
     assert (told.status, told.code, told.retry_after) == (429, "rate_limit_exceeded", 15)
     assert told.message == (
-        "No provider of pictura can serve this request at the moment: fal was rate limited and is left alone for"
-        " 20 s more, gemini was rate limited and is left alone for 15 s more."
+        "No provider of pictura can serve this request at the moment: gemini was rate limited and is left alone for"
+        " 15 s more, fal was rate limited and is left alone for 20 s more."
     )
 
 
@@ -243,6 +259,19 @@ def test_an_offer_that_objects_does_not_hide_that_another_is_only_blocked() -> N
     offers = [offer("fal", resolutions=frozenset({Resolution.R4K})), offer("gemini")]
     route = made({"gemini": "0.05"}, offers=offers, healths={f"gemini/{MODEL}": BLOCKED_20})
     assert judge(route=route, now=NOW).status == 429
+
+
+OPEN = Health(breaker=Breaker(score=5.5, opened_at=NOW, open_until=NOW + 15, open_s=15))
+
+
+def test_offers_that_keep_failing_are_unavailable_until_the_first_may_be_tried() -> None:
+    told = judge(route=resting(fal=OPEN, gemini=OPEN), now=NOW)
+    assert (told.status, told.code, told.retry_after) == (503, "provider_unavailable", 15)
+
+
+def test_offers_that_are_full_are_a_rate_limit() -> None:
+    told = judge(route=resting(fal=Health(room=False), gemini=BLOCKED_15), now=NOW)
+    assert (told.status, told.code, told.retry_after) == (429, "rate_limit_exceeded", 1)
 
 
 def test_a_model_that_nobody_sells_is_a_bad_reply() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import pytest
 
@@ -12,16 +13,16 @@ from benchmarks.routing.engine import Engine, Record
 from benchmarks.routing.intervals import bootstrap
 from benchmarks.routing.measure import measured
 from benchmarks.routing.oracle import Oracle
-from benchmarks.routing.ours import Ours
+from benchmarks.routing.ours import EPOCH, Ours
 from benchmarks.routing.report import markdown, write
-from benchmarks.routing.router import objective
+from benchmarks.routing.router import Ended, Try, Wait, objective
 from benchmarks.routing.run import ROUTERS
 from benchmarks.routing.summary import lines
 from benchmarks.routing.truth import Timeline
 from benchmarks.routing.world import Request, Sickness, World
 from benchmarks.routing.worlds import make_world
 from benchmarks.routing.worlds.changes import BASE, capacity, outage, timelines
-from providers.spec.errors import Fault
+from providers.spec.errors import Fault, Spend
 from tests.unit.benchmarks.routing.small import R1K, truth, world
 
 BALANCED = objective("balanced")
@@ -109,16 +110,41 @@ def test_the_product_leaves_a_sick_provider_and_returns() -> None:
     assert run.leave_s[0] < 60.0
 
 
-def test_leaving_and_returning_are_measured_from_where_requests_begin() -> None:
-    where = replace(short(), sicknesses=[Sickness("a", 100.0, 200.0)])
+@pytest.mark.parametrize(
+    ("every", "left_at", "back_at", "leaves_s", "returns_s"),
+    [(1, 130, 250, 29, 40), (1, 100, 200, 0, 0), (2, 130, 250, 28, 39), (1, 900, 950, None, None)],
+)
+def test_leaving_and_returning_are_measured_from_where_requests_begin(
+    every: int, left_at: int, back_at: int, leaves_s: float | None, returns_s: float | None
+) -> None:
+    """Requests come every second; every first, or every second one, is for the sick provider while it is liked."""
+    where = replace(
+        short(),
+        sicknesses=[Sickness("a", 100.0, 200.0)],
+        providers={name: Timeline([(0.0, truth())]) for name in ("a", "b")},
+    )
     records = []
-    for second in map(float, range(1200)):
-        begun = (second, "a" if second < 130 or second >= 250 else "b")
-        records.append(Record(Request(int(second), second, R1K, 300.0), second + 10.0, None, 0.05, [begun]))
-    where = replace(where, providers={"a": Timeline([(0.0, truth())]), "b": Timeline([(0.0, truth())])})
+    for second in range(1200):
+        liked = not left_at <= second < back_at
+        begun = (float(second), "a" if liked and second % every == 0 else "b")
+        request = Request(second, float(second), R1K, 300.0)
+        records.append(Record(request, second + 10.0, None, 0.05, [begun]))
     run = measured(where, "x", BALANCED, records, {})
-    assert run.leave_s[0] == pytest.approx(29.0, abs=2.0)
-    assert run.return_s[0] == pytest.approx(40.0, abs=2.0)
+    assert run.leave_s[0] == (leaves_s and pytest.approx(leaves_s, abs=2.0))
+    assert run.return_s.get(0) == (returns_s and pytest.approx(returns_s, abs=10.0 if returns_s == 0 else 2.0))
+
+
+def test_the_product_hears_how_a_try_ended_in_its_own_words() -> None:
+    where = world({"gemini": truth()})
+    session = Ours(where, BALANCED).arrive(where.requests()[0], 5.0, lambda: None)
+    assert isinstance(session.next(5.0), Try)
+    session.ended(Ended("gemini", 5.0, 5.3, Fault.RATE_LIMITED, retry_after_s=7.0))
+    (attempt,) = session._passage.attempts
+    assert (attempt.fault, attempt.spend, attempt.retry_after) == (Fault.RATE_LIMITED, Spend.NONE, 7.0)
+    assert (attempt.started_at - EPOCH, attempt.seconds) == pytest.approx((5.0, 0.3))
+    waiting = session.next(5.3)
+    assert isinstance(waiting, Wait)
+    assert waiting.until == pytest.approx(12.3, abs=0.1)
 
 
 def test_the_cost_of_a_request_is_money_time_and_the_penalty_of_failing() -> None:
@@ -131,6 +157,15 @@ def test_the_cost_of_a_request_is_money_time_and_the_penalty_of_failing() -> Non
     assert costs == pytest.approx([0.08, 0.003, 0.02 + 0.2 + 0.12])
     run = measured(where, "x", BALANCED, [delivered, refused, failed], {R1K: 3.0})
     assert (run.wanted, run.failed, run.hurt) == (2, 1, 2)
+
+
+def test_a_sickness_counts_where_the_oracle_left_it_and_never_leaving_is_the_longest_time() -> None:
+    where = short()
+    oracle = replace(measured(where, "oracle", BALANCED, [], {}), requests=1, leave_s={0: 1.0, 1: 2.0, 2: None})
+    router = replace(oracle, router="x", leave_s={0: 30.0, 1: None, 2: 5.0, 3: 6.0})
+    seen = {line.router: line.leave_s for line in lines([oracle, router, replace(router, leave_s={1: None})])}
+    assert seen["oracle"] == 1.0
+    assert seen["x"] == inf
 
 
 def test_the_interval_of_a_mean_covers_it_and_narrows_with_more_seeds() -> None:

@@ -64,6 +64,14 @@ def test_with_time_to_spare_hurry_begins_as_the_ratio_rule_does() -> None:
     assert first[0] == min(indexes, key=lambda name: indexes[name])
 
 
+def test_of_two_that_fail_as_often_hurry_begins_with_the_one_that_fails_sooner() -> None:
+    late = FailureMix(rate_limited=0.0, overloaded=0.0, empty=1.0, hang=0.0)
+    asked = {"late": Asked(truth(0.6, failures=late), 0.05), "soon": Asked(truth(0.6, failures=FAST_FAILURES), 0.05)}
+    first = Hurry(asked, R1K, 0.001, 0.32).first(["late", "soon"], HORIZON_S)
+    assert first is not None
+    assert first[0] == "soon"
+
+
 def test_near_the_deadline_hurry_prefers_who_can_still_make_it() -> None:
     asked = {"slow": Asked(truth(0.99, 20.0), 0.03), "quick": Asked(truth(0.9, 5.0), 0.09)}
     hurry = Hurry(asked, R1K, 0.0001, 0.3)

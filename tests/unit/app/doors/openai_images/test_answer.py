@@ -89,6 +89,9 @@ def test_the_images_base64_is_handed_through_without_a_copy() -> None:
     assert any(part is Held.text for part in parts)
 
 
+UNTOLD = {"reason": "", "probe": False, "hedge": False}
+
+
 def test_metadata_tells_the_whole_story() -> None:
     metadata = metadata_of(TRIED, resolution=Resolution.R1K, warnings=[Warning("size", "is delivered as ...")])
     assert metadata == {
@@ -99,11 +102,11 @@ def test_metadata_tells_the_whole_story() -> None:
         "cost_usd": "0.08",
         "attempts": [
             {"provider": "gemini", "provider_model": "gemini/nb2", "outcome": "overloaded", "seconds": 1.235,
-             "spend": "none", "cost_usd": "0"},
+             "spend": "none", "cost_usd": "0", **UNTOLD},
             {"provider": "replicate", "provider_model": "replicate/nb2", "outcome": "bad_reply", "seconds": 1.235,
-             "spend": "charged", "cost_usd": "0.067"},
+             "spend": "charged", "cost_usd": "0.067", **UNTOLD},
             {"provider": "fal", "provider_model": "fal/nb2", "outcome": "ok", "seconds": 1.235,
-             "spend": "charged", "cost_usd": "0.08"},
+             "spend": "charged", "cost_usd": "0.08", **UNTOLD},
         ],
         "warnings": [{"parameter": "size", "message": "is delivered as ..."}],
     }  # fmt: skip

@@ -60,7 +60,7 @@ def test_a_row_without_traffic_has_a_price_ranks_and_no_figures() -> None:
         "resolution": "1K",
         "price_usd": "0.067",
         "state": "serving",
-        "rank": {"cheapest": 1, "balanced": 2, "fastest": 3, "most_reliable": 2},
+        "rank": {"cheapest": 2, "balanced": 2, "fastest": 3, "most_reliable": 2},
         "windows": {name: {"samples": 0, **dict.fromkeys(FIGURES)} for name in WINDOWS},
     }
 
@@ -137,7 +137,7 @@ def test_a_blocked_provider_has_no_rank_and_the_others_move_up() -> None:
     assert row(told, "gemini")["rank"]["balanced"] == 1
     blocked(told, "gemini")
     kept_back = row(told, "gemini")
-    assert kept_back["state"] == HealthState.BLOCKED == "blocked"
+    assert kept_back["state"] == HealthState.BLOCKED.value
     assert kept_back["rank"] == dict.fromkeys(POLICIES)
     assert row(told, "replicate")["rank"]["balanced"] == 1
     assert row(told, "gemini", now=NOW + 61.0)["rank"]["balanced"] == 1

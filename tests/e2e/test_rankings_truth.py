@@ -1,0 +1,94 @@
+"""The rankings against the truth of the simulator, after thousands of requests in accelerated time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+
+from app.catalog.catalog import Catalog
+from app.demo import Simulation, simulated_settings
+from app.main import create_app
+from app.settings import Settings
+from providers.registry import PROVIDERS
+from simulator.vendors import PACES, TIER_FACTORS, Tier, Vendor
+from tests.e2e.conftest import NANO_BANANA_2, Vendors
+from tests.servers import running
+
+TIME_SCALE = 5.0
+"""Slow enough that a millisecond of the gateway's own work is nothing beside the vendors' seconds."""
+SAMPLES = 2500
+REQUESTS = 2600
+AT_ONCE = {"gemini": 45, "vertex": 100}
+SUCCESS = {"gemini": 0.92, "vertex": 0.85}
+
+
+def scaled(knobs: Any, by: float) -> Any:
+    """The knobs of a world in which everything happens ``by`` times faster."""
+    changed: dict[str, Any] = {}
+    for field in fields(knobs):
+        value = getattr(knobs, field.name)
+        if is_dataclass(value):
+            changed[field.name] = scaled(value, by)
+        elif field.name == "objectives":
+            changed[field.name] = {name: scaled(objective, by) for name, objective in value.items()}
+        elif field.name.endswith("_usd_per_s"):
+            changed[field.name] = value * by
+        elif field.name.endswith("_s") or field.name == "seconds":
+            changed[field.name] = (
+                value / by if isinstance(value, float) else {tier: each / by for tier, each in value.items()}
+            )
+    return replace(knobs, **changed)
+
+
+def accelerated(catalog: Catalog, by: float) -> Catalog:
+    offers = tuple(
+        replace(offer, expected_seconds=offer.expected_seconds and offer.expected_seconds / by)
+        for offer in catalog.offers
+    )
+    return replace(catalog, policy=scaled(catalog.policy, by), offers=offers)
+
+
+async def draw(url: str, provider: str) -> None:
+    """So many images of the smallest kind, some at a time."""
+    body = {"model": f"{provider}/nano-banana-2", "prompt": "a fox", "size": "512x512"}
+    left = iter(range(REQUESTS))
+    async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=None)) as client:
+
+        async def caller() -> None:
+            for _ in left:
+                await client.post("/v1/images/generations", json=body)
+
+        await asyncio.gather(*(caller() for _ in range(AT_ONCE[provider])))
+
+
+async def draw_from_all(url: str) -> None:
+    await asyncio.gather(*(draw(url, provider) for provider in AT_ONCE))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_figures_agree_with_the_truth_of_the_vendors(shipped: Catalog) -> None:
+    with Simulation(time_scale=TIME_SCALE) as simulation:
+        vendors = Vendors(simulation.base_url)
+        for provider, success in SUCCESS.items():
+            vendors.fail(provider, "503", rate=1.0 - success)
+        settings = simulated_settings(Settings(_env_file=None), PROVIDERS, simulation.base_url)
+        with running(create_app(settings, catalog=accelerated(shipped, TIME_SCALE))) as url:
+            asyncio.run(draw_from_all(url))
+            rows = httpx.get(f"{url}/v1/models/{NANO_BANANA_2}/providers", timeout=30).json()["data"]
+        vendors.close()
+    compared = []
+    for row in rows:
+        window = row["windows"]["1h"]
+        if window["samples"] < SAMPLES:
+            continue
+        tier = Tier(row["resolution"])
+        truth_s = PACES[Vendor(row["provider"])].median * TIER_FACTORS[tier] / TIME_SCALE
+        assert window["p50_s"] == pytest.approx(truth_s, rel=0.03), row["provider"]
+        assert window["success_low"] <= SUCCESS[row["provider"]] <= window["success_high"], row["provider"]
+        compared.append((row["provider"], row["resolution"], row["operation"]))
+    assert compared == [(provider, "512", "generate") for provider in AT_ONCE]
