@@ -194,26 +194,31 @@ class Board:
     def passed_on(self, keys: Collection[str], *, now: float) -> None:
         """A request left the line: whoever is next may have room."""
         for key in keys:
-            if key in self._limits and self._limits[key].room(now=now):
+            offer = self._offers.get(key)
+            if offer is not None and self._below_cap(offer) and self._limits[key].room(now=now):
                 self.line.wake_first(key)
 
     def fold(self, event: Event, *, now: float) -> None:
         """Take in what another replica saw."""
         if isinstance(event, Outcome):
             if event.key.offer in self._offers:
-                self._count(event, self._estimate(event.key, now).long_run_success, now)
+                # As of its own time: an outage that is over must not open the breaker of whoever hears of it late.
+                self._count(event, self._estimate(event.key, now).long_run_success, min(event.at, now))
         elif event.offer in self._offers:
             self._standing.merge(event)
 
     def seed(self, loaded: Loaded, *, now: float) -> None:
-        """Begin with what was kept from before: slow figures from hourly slices, then the latest events one by one."""
+        """Take in what was kept from before: slow figures from hourly slices, the latest events as of their own time.
+
+        ``now`` is the present. May be called several times, with a portion each.
+        """
         for key, granularity, start, slice in loaded.slices:
             if key.offer in self._offers:
                 self.statistics.load(key, granularity, start, slice)
                 if granularity == _SEEDING:
                     self.statistics.seed(key, ((start + GRANULARITIES[granularity].span_s / 2, slice),))
         for event in loaded.events:
-            self.fold(event, now=now)
+            self.fold(event, now=min(event.at, now))
         self._estimates.clear()
 
     def wanted_leases(self, *, now: float) -> frozenset[str]:
@@ -275,10 +280,11 @@ class Board:
     def _room(self, offer: Offer, limit: Limit, place: Place | None, now: float, waited: float) -> bool:
         if len(self.line) and self.line.ahead(offer.key, place):
             return False
+        return self._below_cap(offer) and limit.room(now=now, waited_s=waited)
+
+    def _below_cap(self, offer: Offer) -> bool:
         cap = self.policy.caps.get(offer.provider)
-        if cap is not None and self._in_flight_of.get(offer.provider, 0) >= max(1, cap // self._replicas):
-            return False
-        return limit.room(now=now, waited_s=waited)
+        return cap is None or self._in_flight_of.get(offer.provider, 0) < max(1, cap // self._replicas)
 
     def _may_try_out(self, key: str, now: float) -> bool:
         """Whether a request may look if a half-open offer is back: one at a time, and one replica at a time."""

@@ -11,10 +11,12 @@ from benchmarks.routing.summary import ORACLE, Line
 from benchmarks.routing.world import World
 
 _COLOURS: Final = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
-_LEFT, _RIGHT, _TOP, _ROW = 170, 20, 46, 22
-_WIDTH: Final = 900
+_LEFT, _RIGHT, _TOP, _ROW = 170, 20, 46, 34
+_WIDTH: Final = 1000
 _HIGHEST_RATIO: Final = 1.6
-"""Longer bars are cut here and say how long they are."""
+"""Larger ratios are drawn at the edge."""
+_LANE: Final = 3.5
+"""Height of one router's lane within the row of a world."""
 _TRAFFIC_HEIGHT: Final = 120
 _SMOOTHED_BINS: Final = 3
 
@@ -36,8 +38,9 @@ def ratio_chart(runs: Sequence[Run], summed: Sequence[Line]) -> str:
         body.append(_text(10, middle + 4, world))
         for each in summed:
             if each.world == world and each.router != ORACLE:
-                body.append(_line(_at(each.ratio.low), middle, _at(each.ratio.high), middle, colours[each.router], 2))
-                body.append(_dot(_at(each.ratio.mean), middle, colours[each.router]))
+                lane = middle + (routers.index(each.router) - (len(routers) - 1) / 2) * _LANE
+                body.append(_line(_at(each.ratio.low), lane, _at(each.ratio.high), lane, colours[each.router], 2))
+                body.append(_dot(_at(each.ratio.mean), lane, colours[each.router]))
     return _svg(height, body)
 
 
@@ -105,7 +108,7 @@ def _band(x: float, top: float, width: float) -> str:
 
 
 def _dot(x: float, y: float, colour: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
 
 
 def _svg(height: float, body: Sequence[str]) -> str:

@@ -16,10 +16,10 @@ from benchmarks.routing.measure import Run, measured, normal_seconds
 from benchmarks.routing.oracle import Oracle
 from benchmarks.routing.ours import Ours
 from benchmarks.routing.router import Objective, Router, objective
+from benchmarks.routing.summary import ORACLE
 from benchmarks.routing.world import World
 from benchmarks.routing.worlds import make_world
 
-ORACLE: Final = "oracle"
 OURS: Final = "ours"
 OURS_HEDGED: Final = "ours_hedged"
 _Make = Callable[[World, Yard, Objective], Router]

@@ -23,6 +23,9 @@ TIME_SCALE = 5.0
 SAMPLES = 2500
 REQUESTS = 2600
 AT_ONCE = {"gemini": 45, "vertex": 100}
+RAMP_S = 0.1
+"""Between one caller's beginning and the next one's. All at once, the failures of the first round would arrive together
+and before the first success, and look like an outage."""
 SUCCESS = {"gemini": 0.92, "vertex": 0.85}
 
 
@@ -58,11 +61,12 @@ async def draw(url: str, provider: str) -> None:
     left = iter(range(REQUESTS))
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=None)) as client:
 
-        async def caller() -> None:
+        async def caller(place: int) -> None:
+            await asyncio.sleep(place * RAMP_S)
             for _ in left:
                 await client.post("/v1/images/generations", json=body)
 
-        await asyncio.gather(*(caller() for _ in range(AT_ONCE[provider])))
+        await asyncio.gather(*(caller(place) for place in range(AT_ONCE[provider])))
 
 
 async def draw_from_all(url: str) -> None:

@@ -14,7 +14,7 @@ from routing.stats.outbox import MAX_BUFFERED
 from routing.stats.redis_store import AWAY_S, STREAM_S, RedisStore
 from routing.stats.store import StoreUnavailableError
 from tests.redis_server import RedisServer, own_redis
-from tests.stores.making import LEASE_S, NOW, fresh_prefix, outcome, outcomes, redis_store
+from tests.stores.making import KEY, LEASE_S, NOW, fresh_prefix, notice, outcome, outcomes, redis_store
 
 PREFIX = "test"
 
@@ -67,18 +67,44 @@ async def test_after_a_kill_and_a_restart_nothing_is_lost_and_nothing_doubled(se
         assert (one.dropped, one.sent) == (0, 80)
 
 
-async def test_what_the_ledger_holds_is_written_again_after_a_wipe(server: RedisServer) -> None:
+@pytest.mark.parametrize("busy", [False, True])
+async def test_what_the_ledger_holds_is_written_again_after_a_wipe(server: RedisServer, busy: bool) -> None:
     async with left(redis_store(server.url, PREFIX)) as one:
         await one.load(now=NOW)
         one.publish(outcome())
         for later in range(3):
             await one.exchange(now=NOW + 5.0 * later, wanted=())
         await asked(one, "FLUSHALL")
+        if busy:
+            one.publish(notice())
         for later in range(3, 6):
             await one.exchange(now=NOW + 5.0 * later, wanted=())
         async with left(redis_store(server.url, PREFIX)) as new:
             slices = [found.delivered for *_, found in (await new.load(now=NOW + 30.0)).slices]
             assert slices == [1, 1, 1]
+
+
+async def test_slices_that_could_not_be_written_are_written_later(server: RedisServer) -> None:
+    async with left(redis_store(server.url, PREFIX)) as one:
+        await one.load(now=NOW)
+        await asked(one, "SET", one._hashes.name(KEY, "1h"), "something else")
+        one.publish(outcome())
+        await one.exchange(now=NOW, wanted=())
+        assert await unavailable(one) == "a key of the gateway's in Redis holds another type of data"
+        await asked(one, "DEL", one._hashes.name(KEY, "1h"))
+        await one.exchange(now=NOW + 5.0, wanted=())
+        assert await asked(one, "HLEN", one._hashes.name(KEY, "1h")) == 1
+
+
+async def test_a_keeper_stays_the_keeper_while_it_is_alive(server: RedisServer) -> None:
+    async with left(redis_store(server.url, PREFIX)) as one, left(redis_store(server.url, PREFIX)) as two:
+        for store in (one, two):
+            await store.exchange(now=NOW, wanted=())
+        await asked(one, "PEXPIRE", one._keeper, 1000)
+        await two.exchange(now=NOW, wanted=())
+        assert await asked(one, "PTTL", one._keeper) <= 1000
+        await one.exchange(now=NOW, wanted=())
+        assert await asked(one, "PTTL", one._keeper) > 1000
 
 
 async def test_a_stream_whose_ids_went_back_is_read_from_its_beginning(server: RedisServer) -> None:

@@ -22,6 +22,7 @@ from routing.stats.slices import Slice
 from routing.stats.store import Event, Notice
 from routing.stats.wire import (
     EVENTS_PER_ENTRY,
+    EntryId,
     UndecodableError,
     decode_entry,
     decode_key,
@@ -189,3 +190,38 @@ def test_a_ledger_lets_go_of_slices_that_take_no_more_outcomes() -> None:
     assert [place[1] for place, _ in follower.ledger.slices()] == ["1d"]
     follower.ledger.prune(now=NOW + 2 * 86_400.0)
     assert len(follower.ledger) == 0
+
+
+def delivered_today(follower: Follower) -> int:
+    return sum(found.delivered for place, found in follower.ledger.slices() if place[1] == "1d")
+
+
+def adopted(deliveries: int, through: EntryId, into: Follower) -> None:
+    found = Slice()
+    for _ in range(deliveries):
+        found.add(Counted(outcome()))
+    day = int(NOW) - int(NOW) % 86_400
+    into.ledger.adopt((KEY, "1d", day), found, through, counted=into.last)
+
+
+def test_a_ledger_takes_a_slice_from_the_store_only_if_it_counts_more() -> None:
+    outbox, follower = Outbox("one"), Follower()
+    outbox.put(outcome())
+    follower.read(numbered(outbox.entries()), now=NOW)
+    adopted(7, (1000, 0), follower)
+    assert delivered_today(follower) == 1
+    adopted(7, (2000, 0), follower)
+    assert delivered_today(follower) == 7
+
+
+def test_a_slice_from_the_store_counts_on_in_a_stream_that_began_anew() -> None:
+    outbox, follower = Outbox("one"), Follower()
+    adopted(7, (2000, 0), follower)
+    outbox.put(outcome())
+    follower.read(numbered(outbox.entries(), since=500), now=NOW)
+    assert delivered_today(follower) == 7  # it had counted that entry
+    assert follower.begun_anew((1001, 0))
+    outbox.confirm(1)
+    outbox.put(outcome())
+    follower.read(numbered(outbox.entries()), now=NOW)
+    assert delivered_today(follower) == 8

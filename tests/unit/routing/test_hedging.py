@@ -214,8 +214,15 @@ def test_hedges_stay_within_their_share_of_requests() -> None:
         hedged += isinstance(begun(street), Hedge)
     assert 0 < hedged < 30
     assert hedged <= FASTEST.hedge_share * requests
-    fresh = Street(MARKET)
-    assert [fresh.board.may_hedge(0.3), (fresh.board.arrived(), fresh.board.may_hedge(0.3))[1]] == [False, False]
+
+
+def test_a_hedge_has_to_be_earned_by_requests_first() -> None:
+    board = Street(MARKET).board
+    for _ in range(3):
+        board.arrived()
+        assert not board.may_hedge(0.3)
+    board.arrived()
+    assert board.may_hedge(0.3)
 
 
 def test_cheapest_never_hedges_whatever_the_caller_says() -> None:

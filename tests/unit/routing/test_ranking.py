@@ -134,7 +134,8 @@ def test_the_catalogs_own_figures_of_an_offer_go_before_the_policys_priors() -> 
     assert (priors_of(own, POLICY).seconds, priors_of(own, POLICY).success) == (4.0, 0.99)
     assert priors_of(offer("fal"), POLICY) is POLICY.priors
     at_4k = prior_estimate(own, Resolution.R4K, POLICY)
-    assert (at_4k.median_s, at_4k.success, at_4k.samples) == (pytest.approx(7.6), 0.99, 0)
+    assert at_4k.median_s == pytest.approx(7.6)
+    assert (at_4k.success, at_4k.samples) == (0.99, 0)
     assert prior_estimate(own, None, POLICY).median_s == 4.0
 
 

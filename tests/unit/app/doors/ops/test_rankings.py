@@ -12,6 +12,7 @@ import pytest
 
 from app.catalog.catalog import Catalog
 from app.doors.ops.rankings import FRESH_S, Rankings, plainest, rows_of
+from app.doors.ops.route_plan import explained
 from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
 from routing.board import Board
@@ -19,7 +20,7 @@ from routing.health import HealthState
 from routing.knobs import Objective
 from routing.stats.outcome import OutcomeKind
 from tests.unit.app.catalog.shipped import FLUX, NB2
-from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, deliveries, ended
+from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended
 
 WINDOWS = ("5m", "1h", "24h", "30d")
 FIGURES = ("success", "success_low", "success_high", "p50_s", "p95_s", "p99_s", "ttfb_p50_s")
@@ -169,14 +170,12 @@ def test_a_policy_the_operator_named_is_ranked_too() -> None:
 
 def test_a_probe_that_is_due_changes_no_rank() -> None:
     told = board()
-    before = row(told, "vertex")["rank"]
+    before = [each["rank"] for each in rows(told)]
     for _ in range(200):
         told.arrived()
-    deliveries(told, "vertex", [1.0] * 3, at=NOW - 7200.0)
-    deliveries(told, "vertex", [300.0] * 30)
-    due = told.healths(CATALOG.offers, Operation.GENERATE, Resolution.R1K, now=NOW)
-    assert due[f"vertex/{NB2}"].hopeful_due
-    assert row(told, "vertex")["rank"]["balanced"] == before["balanced"] == 4
+    plan: Any = explained([choice()], told, CATALOG.prices, CATALOG.policy, now=NOW)
+    assert "a probe" in plan["candidates"][0]["reason"], "the next request would look at somebody else"
+    assert [each["rank"] for each in rows(told)] == before
 
 
 def test_looking_asks_for_no_lease_and_leaves_the_number_of_replicas() -> None:

@@ -1,0 +1,136 @@
+"""Tests of standing: healths and breakers as own tries and others' news leave them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from providers.spec.errors import Fault
+from providers.spec.request import Operation, Resolution
+from routing.breaker import Breaker, BreakerState
+from routing.health import CLOSED, UNTRIED, Health, HealthState
+from routing.standing import Standing
+from routing.stats.outcome import Outcome, OutcomeKind, StatKey
+from routing.stats.store import Notice
+from tests.unit.routing.making import MODEL, NOW, POLICY, delivered, failed
+
+FAL, GEMINI = f"fal/{MODEL}", f"gemini/{MODEL}"
+KEY = StatKey(FAL, Operation.GENERATE, Resolution.R1K)
+
+
+def made() -> tuple[Standing, list[str]]:
+    closed: list[str] = []
+    return Standing([FAL, GEMINI], POLICY, closed.append), closed
+
+
+def counted(standing: Standing, kind: OutcomeKind, *, at: float, seconds: float = 1.0) -> bool:
+    return standing.counted(Outcome(KEY, kind, at, seconds), success=0.93, now=at)
+
+
+def tripped() -> tuple[Standing, list[str], list[bool]]:
+    standing, closed = made()
+    turns = [counted(standing, OutcomeKind.FAILED, at=NOW + number) for number in range(3)]
+    return standing, closed, turns
+
+
+def test_an_offer_begins_untried_and_closed() -> None:
+    standing, _ = made()
+    assert (standing.health(FAL), standing.breaker(FAL), standing.out(FAL)) == (UNTRIED, CLOSED, False)
+
+
+def test_the_breaker_says_when_it_opens_and_only_then() -> None:
+    standing, closed, turns = tripped()
+    assert turns == [False, False, True]
+    assert standing.breaker(FAL).state(now=NOW + 2) is BreakerState.OPEN
+    assert standing.breaker(GEMINI) == CLOSED
+    assert closed == []
+
+
+def test_a_delivery_after_the_opening_closes_it_and_the_board_is_told() -> None:
+    standing, closed, _ = tripped()
+    later = standing.breaker(FAL).open_until
+    assert not counted(standing, OutcomeKind.DELIVERED, at=later, seconds=later - NOW + 5)
+    assert closed == []
+    assert counted(standing, OutcomeKind.DELIVERED, at=later + 1)
+    assert closed == [FAL]
+    assert standing.breaker(FAL).state(now=later + 1) is BreakerState.CLOSED
+
+
+def test_refusals_never_reach_the_breaker() -> None:
+    standing, _ = made()
+    assert not any(counted(standing, OutcomeKind.REFUSED, at=NOW + number) for number in range(50))
+    assert standing.breaker(FAL) == CLOSED
+
+
+def test_an_attempt_that_changes_nothing_is_no_news() -> None:
+    standing, _ = made()
+    assert not standing.ended(delivered("fal"), now=NOW)
+    assert not standing.ended(failed("fal", Fault.CONTENT_REFUSED), now=NOW)
+    assert standing.ended(failed("fal", Fault.CREDENTIALS), now=NOW)
+    assert standing.out(FAL)
+    assert standing.ended(delivered("fal", started_at=NOW + 600), now=NOW + 610)
+    assert not standing.out(FAL)
+
+
+def test_a_probe_puts_the_next_one_off() -> None:
+    standing, _ = made()
+    standing.ended(failed("fal", Fault.CREDENTIALS), now=NOW)
+    due = standing.health(FAL).next_probe_at
+    standing.probed(FAL, now=due)
+    assert standing.health(FAL).state(now=due) is HealthState.OUT
+    assert standing.health(FAL).next_probe_at == due + POLICY.out_probe_s
+
+
+def test_a_notice_tells_another_replica_all_it_needs() -> None:
+    standing, _, _ = tripped()
+    standing.ended(failed("fal", Fault.CREDENTIALS), now=NOW + 5)
+    other, _ = made()
+    other.merge(standing.notice(FAL, now=NOW + 5))
+    assert (other.health(FAL), other.breaker(FAL)) == (standing.health(FAL), standing.breaker(FAL))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_blocks_the_one_that_ends_later_counts_in_whichever_order_they_are_told(first: int) -> None:
+    notices = [Notice(FAL, NOW + wait, Health(blocked_until=NOW + wait), CLOSED) for wait in (10, 30)]
+    standing, _ = made()
+    for notice in (notices[first], notices[1 - first]):
+        standing.merge(notice)
+    assert standing.health(FAL).blocked_until == NOW + 30
+
+
+OUT = Health(out_fault=Fault.CREDENTIALS, out_since=NOW, next_probe_at=NOW + 600, last_fault=Fault.CREDENTIALS)
+
+
+def test_an_outage_that_another_has_probed_since_is_the_newer_one() -> None:
+    standing, _ = made()
+    standing.merge(Notice(FAL, NOW, OUT, CLOSED))
+    probed = replace(OUT, next_probe_at=NOW + 1200)
+    standing.merge(Notice(FAL, NOW + 600, probed, CLOSED))
+    standing.merge(Notice(FAL, NOW, OUT, CLOSED))
+    assert standing.health(FAL).next_probe_at == NOW + 1200
+
+
+def test_a_recovery_told_later_than_the_outage_ends_it_and_an_older_one_does_not() -> None:
+    standing, _ = made()
+    standing.ended(failed("fal", Fault.CREDENTIALS), now=NOW)
+    standing.merge(Notice(FAL, NOW - 5, Health(), CLOSED))
+    assert standing.out(FAL)
+    standing.merge(Notice(FAL, NOW + 605, Health(), CLOSED))
+    assert not standing.out(FAL)
+
+
+def test_a_breaker_that_another_replica_saw_close_is_closed_here_and_the_board_is_told() -> None:
+    standing, closed, _ = tripped()
+    theirs = replace(standing.breaker(FAL), open_until=0.0, closed_at=NOW + 20, score=2.75)
+    standing.merge(Notice(FAL, NOW + 20, UNTRIED, theirs))
+    assert standing.breaker(FAL).state(now=NOW + 20) is BreakerState.CLOSED
+    assert closed == [FAL]
+
+
+def test_an_older_state_of_a_breaker_changes_nothing() -> None:
+    standing, closed, _ = tripped()
+    before = standing.breaker(FAL)
+    standing.merge(Notice(FAL, NOW + 3, UNTRIED, Breaker(score=1.0)))
+    assert standing.breaker(FAL) == before
+    assert closed == []
