@@ -23,7 +23,7 @@ from routing.ranking import priors_of
 from routing.route_plan import Candidate
 from routing.standing import Standing
 from routing.stats.estimate import Estimate
-from routing.stats.outcome import Outcome, StatKey, outcome_of
+from routing.stats.outcome import Outcome, OutcomeKind, StatKey, outcome_of
 from routing.stats.statistics import Statistics
 from routing.stats.store import Event, Loaded
 from routing.stats.windows import GRANULARITIES
@@ -255,7 +255,17 @@ class Board:
         """An outcome of any replica enters the figures and the breaker. Whether that opened or closed."""
         self.statistics.add(outcome)
         self._estimates.pop(outcome.key, None)
-        return self._standing.counted(outcome, success=success, now=now)
+        running = (
+            [
+                began
+                for key, tries in self._running.items()
+                if key.offer == outcome.key.offer
+                for began in tries.values()
+            ]
+            if outcome.kind is OutcomeKind.FAILED
+            else ()
+        )
+        return self._standing.counted(outcome, success=success, running=running, now=now)
 
     def _came_back(self, offer: str) -> None:
         """A breaker closed: the outage is over and no longer speaks against the offer."""

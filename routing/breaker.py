@@ -37,6 +37,8 @@ class Breaker:
     """Length of the last opening, which the next one may double."""
     closed_at: float = 0.0
     """When a delivery last closed it; 0.0: never."""
+    suspect_since: float = 0.0
+    """When the first of the failures behind the score began; 0.0 while there is no score."""
 
     def state(self, *, now: float) -> BreakerState:
         """The state at that moment. Half-open lasts until a try that began after the opening has ended."""
@@ -49,9 +51,20 @@ INTACT = Breaker()
 
 
 def after_try(
-    breaker: Breaker, *, delivered: bool, started_at: float, success: float, knobs: BreakerKnobs, now: float
+    breaker: Breaker,
+    *,
+    delivered: bool,
+    started_at: float,
+    success: float,
+    knobs: BreakerKnobs,
+    now: float,
+    survivors: int = 0,
 ) -> Breaker:
     """The breaker once this outcome is known; ``success`` is the offer's long-run success rate, clamped here.
+
+    ``survivors``: tries still under way that began since ``suspect_since`` and have lasted longer than this one.
+    Failures are often quicker than successes, so where many tries begin together the failures among them are known
+    first; those that have outlived such a failure speak for the offer like deliveries, as long as they last.
 
     A try that began before the last opening or closing says nothing about the time since: its delivery does not close
     and its failure does not open again. That also makes of many tries that fail together one reason to stay open, not
@@ -62,11 +75,14 @@ def after_try(
     if breaker.open_until > 0.0:
         if delivered:
             # Half of the threshold stays spent: one good try is little proof, and a relapse should be noticed sooner.
-            return replace(breaker, score=knobs.trip / 2, open_until=0.0, closed_at=now)
+            return replace(breaker, score=knobs.trip / 2, open_until=0.0, closed_at=now, suspect_since=now)
         return _opened(breaker, min(2 * breaker.open_s, knobs.max_open_s), knobs, now)
     score = max(0.0, breaker.score + _step(delivered, success, knobs))
-    if score < knobs.trip:
-        return breaker if score == breaker.score else replace(breaker, score=score)
+    if delivered or score + survivors * _step(True, success, knobs) < knobs.trip:
+        if score == breaker.score:
+            return breaker
+        since = 0.0 if score == 0.0 else started_at if breaker.score == 0.0 else breaker.suspect_since
+        return replace(breaker, score=score, suspect_since=since)
     again = breaker.closed_at > 0.0 and now - breaker.closed_at <= knobs.again_s
     return _opened(breaker, min(2 * breaker.open_s, knobs.max_open_s) if again else knobs.open_s, knobs, now)
 

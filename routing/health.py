@@ -51,6 +51,8 @@ class Health:
     """From then on one request may probe an offer that is out."""
     last_fault: Fault | None = None
     """The last fault that said something about the offer; None after a success."""
+    refused_in_row: int = 0
+    """Rate limits without a stated wait since the last success."""
     breaker: Breaker = CLOSED
     estimate: Estimate | None = None
     """Figures for the operation and resolution asked about; None where nobody keeps any."""
@@ -102,7 +104,15 @@ def after(health: Health | None, attempt: Attempt, policy: Policy, *, now: float
         return known
     seen = replace(known, last_fault=attempt.fault)
     if effect is HealthEffect.BLOCK:
-        return replace(seen, blocked_until=max(seen.blocked_until, now + block_seconds(attempt.retry_after, policy)))
+        if stated(attempt.retry_after) is not None:
+            block_s = block_seconds(attempt.retry_after, policy)
+            return replace(seen, blocked_until=max(seen.blocked_until, now + block_s))
+        # Without a word from the vendor a slot may be free again at once, or not for a minute: ask ever less often.
+        block_s = min(policy.first_block_s * 2.0 ** min(seen.refused_in_row, _DOUBLINGS), policy.default_block_s)
+        until = max(seen.blocked_until, now + block_s)
+        # Those that began before the last block was imposed were refused together: they are one reason for it.
+        again = attempt.started_at >= seen.blocked_until
+        return replace(seen, blocked_until=until, refused_in_row=seen.refused_in_row + again)
     if effect in (HealthEffect.OUT, HealthEffect.OUT_LONG):
         since = now if seen.out_fault is None else seen.out_since
         return replace(
@@ -121,14 +131,19 @@ def probing(health: Health, *, now: float, policy: Policy) -> Health:
     return replace(health, next_probe_at=now + _probe_interval(health.out_fault, policy))
 
 
-def block_seconds(stated: float | None, policy: Policy) -> float:
-    """How long a rate-limited offer is left alone: the stated wait within the policy's bound, else its default.
+def stated(retry_after: float | None) -> float | None:
+    """The wait a vendor stated; zero or less, and what is no number, count as none: at once is what has just failed."""
+    return retry_after if retry_after is not None and retry_after > 0 else None
 
-    A stated wait of zero or less (or one that is not a number) counts as none: at once is what has just failed.
-    """
-    if stated is None or not stated > 0:
-        stated = policy.default_block_s
-    return min(stated, policy.max_block_s)
+
+def block_seconds(retry_after: float | None, policy: Policy) -> float:
+    """How long a rate-limited offer is best left alone: the stated wait within the policy's bound, else its default."""
+    wait = stated(retry_after)
+    return min(policy.default_block_s if wait is None else wait, policy.max_block_s)
+
+
+_DOUBLINGS = 30
+"""Doublings of the first block that are counted; by then every bound is reached."""
 
 
 def _probe_interval(fault: Fault, policy: Policy) -> float:

@@ -54,9 +54,11 @@ class Policy:
     try is made, so that one answer never costs more than this many images."""
     refusal_policy: RefusalPolicy = "stop"
     """What follows a content refusal. ``stop``: the caller is told; no other provider is asked to overrule it."""
+    first_block_s: float = 0.25
+    """How long an offer is left alone after a first rate limit without a stated wait; each further one without a
+    success in between doubles it. A slot may be free again at once, so the first block is short."""
     default_block_s: float = 5.0
-    """How long a rate-limited offer is left alone when the vendor stated no wait. Vertex states none and advises
-    to back off from one second on."""
+    """The longest an offer is left alone for rate limits without a stated wait."""
     max_block_s: float = 120.0
     """Longest an offer is left alone on a vendor's word; a daily quota is asked about again after this."""
     out_probe_s: float = 600.0

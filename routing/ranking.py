@@ -155,6 +155,8 @@ def worth_exploring(
         health = entry.health
         if entry.state is not HealthState.SERVING or not (health.likely_due or health.hopeful_due):
             continue
+        if entry.option.price >= lowest * entry.option.weight:
+            continue  # too dear to be the best even if it took no time and never failed
         index = index_of(entry.long_run(), objective) if health.likely_due else inf
         if index >= lowest and health.hopeful_due:
             index = index_of(entry.long_run(faster=policy.exploration.hope), objective)

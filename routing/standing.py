@@ -39,19 +39,26 @@ class Standing:
         """A request begins to look whether an offer that is out is back."""
         self._healths[offer] = probing(self._healths[offer], now=now, policy=self._policy)
 
-    def counted(self, outcome: Outcome, *, success: float, now: float) -> bool:
-        """Count an outcome in the breaker; ``success`` is the long-run rate. Whether it opened or closed."""
+    def counted(self, outcome: Outcome, *, success: float, running: Iterable[float], now: float) -> bool:
+        """Count an outcome in the breaker. Whether it opened or closed.
+
+        ``success`` is the long-run rate, ``running`` when the offer's tries under way began.
+        """
         if outcome.kind is OutcomeKind.REFUSED:
             return False
         offer = outcome.key.offer
         before = self._breakers[offer]
+        delivered = outcome.kind is OutcomeKind.DELIVERED
+        outlived = now - outcome.seconds
+        survivors = 0 if delivered else sum(before.suspect_since <= began < outlived for began in running)
         after_it = after_try(
             before,
-            delivered=outcome.kind is OutcomeKind.DELIVERED,
+            delivered=delivered,
             started_at=outcome.at - outcome.seconds,
             success=success,
             knobs=self._policy.breaker,
             now=now,
+            survivors=survivors,
         )
         self._breakers[offer] = after_it
         return self._turned(offer, before, after_it)

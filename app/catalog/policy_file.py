@@ -157,6 +157,7 @@ class PolicyFile(StrictShape):
     sigmas: Positive
     min_attempt_limit_s: Seconds
     refusal_policy: Literal["stop", "second_opinion", "ladder"]
+    first_block_s: Seconds
     default_block_s: Seconds
     max_block_s: Seconds
     out_probe_s: Seconds
@@ -183,6 +184,7 @@ class PolicyFile(StrictShape):
 
 _ORDERED = (
     ("request_deadline_s", "max_timeout_s"),
+    ("first_block_s", "default_block_s"),
     ("default_block_s", "max_block_s"),
     ("out_probe_s", "out_long_s"),
     ("default_retry_after_s", "max_retry_after_s"),

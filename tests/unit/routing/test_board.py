@@ -211,7 +211,7 @@ def test_another_replica_that_takes_in_the_events_knows_what_this_one_knows() ->
 )
 def test_a_block_and_an_outage_are_told_to_others(fault: Fault, state: HealthState) -> None:
     street, other, told = pair_of_boards()
-    street.served(now=NOW, seconds=1.0, fault=fault)
+    street.served(now=NOW, seconds=1.0, fault=fault, retry_after=10.0)
     assert any(isinstance(event, Notice) for event in told)
     for event in told:
         other.board.fold(event, now=NOW + 2)

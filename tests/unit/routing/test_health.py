@@ -58,9 +58,36 @@ def test_a_stated_wait_blocks_until_it_is_over() -> None:
     assert health.state(now=NOW + 30.0) is HealthState.SERVING
 
 
-def test_a_rate_limit_without_a_wait_blocks_for_the_policys_default() -> None:
+def rate_limited_in_a_row(count: int) -> list[float]:
+    """How long each of so many rate limits without a stated wait blocks, each coming when the last block is over."""
+    health, now, blocks = Health(), NOW, list[float]()
+    for _ in range(count):
+        health = after(health, failed("fal", Fault.RATE_LIMITED, started_at=now), POLICY, now=now)
+        blocks.append(health.blocked_until - now)
+        now = health.blocked_until
+    return blocks
+
+
+def test_rate_limits_without_a_wait_block_for_ever_longer_up_to_the_policys_default() -> None:
+    blocks = rate_limited_in_a_row(60)
+    assert blocks[:3] == [POLICY.first_block_s, 2 * POLICY.first_block_s, 4 * POLICY.first_block_s]
+    assert blocks == sorted(blocks)
+    assert blocks[-1] == POLICY.default_block_s
+
+
+def test_after_a_success_a_rate_limit_without_a_wait_is_a_first_one_again() -> None:
+    health: Health | None = None
+    for _ in range(4):
+        health = after(health, failed("fal", Fault.RATE_LIMITED), POLICY, now=NOW)
+    served = after(health, delivered("fal", started_at=NOW + 10), POLICY, now=NOW + 20)
+    again = after(served, failed("fal", Fault.RATE_LIMITED), POLICY, now=NOW + 30)
+    assert again.blocked_until == NOW + 30 + POLICY.first_block_s
+
+
+def test_a_stated_wait_is_heeded_however_many_came_without_one() -> None:
     health = after(None, failed("fal", Fault.RATE_LIMITED), POLICY, now=NOW)
-    assert health.blocked_until == NOW + POLICY.default_block_s
+    health = after(health, failed("fal", Fault.RATE_LIMITED, retry_after=30.0), POLICY, now=NOW + 1)
+    assert health.blocked_until == NOW + 31
 
 
 @pytest.mark.parametrize("nonsense", [0.0, -3.0, math.nan])

@@ -145,11 +145,12 @@ def test_an_offer_that_never_delivered_has_a_finite_index() -> None:
     assert index_of(option(success=0.0), BALANCED) == index_of(option(success=LOWEST_SUCCESS), BALANCED) < inf
 
 
-@pytest.mark.parametrize("tries", [2, 1])
-def test_a_weight_is_heeded_however_few_tries_there_are(tries: int) -> None:
+@pytest.mark.parametrize(("tries", "remaining_s"), [(2, inf), (1, inf), (2, 25.0)])
+def test_a_weight_is_heeded_however_short_tries_and_time_are(tries: int, remaining_s: float) -> None:
     plain, preferred = option(0.067), option(0.070, weight=1.1)
-    assert best_order([plain, preferred], BALANCED, tries=tries) == (1, 0)
-    assert best_order([plain, replace(preferred, weight=1.0)], BALANCED, tries=tries) == (0, 1)
+    unweighted = replace(preferred, weight=1.0)
+    assert best_order([plain, preferred], BALANCED, tries=tries, remaining_s=remaining_s) == (1, 0)
+    assert best_order([plain, unweighted], BALANCED, tries=tries, remaining_s=remaining_s) == (0, 1)
 
 
 @given(offers=st.lists(options, min_size=2, max_size=6), objective=objectives, more=st.floats(0.0, 1.0), data=st.data())

@@ -171,7 +171,8 @@ def test_a_probe_that_another_request_has_taken_is_no_candidate() -> None:
 
 def test_when_nobody_may_be_asked_everybody_is_a_candidate_the_least_bad_first() -> None:
     names = ["out", "blocked", "open", "full"]
-    route = made(dict.fromkeys(names, "0.05"), healths=keyed(**RESTING))
+    blocked_for_less = replace(BLOCKED, blocked_until=NOW + 1)
+    route = made(dict.fromkeys(names, "0.05"), healths=keyed(**{**RESTING, "blocked": blocked_for_less}))
     assert order(route) == ["full", "open", "blocked", "out"]
     assert route.rejections == ()
     for candidate in route.candidates:

@@ -29,7 +29,7 @@ def test_the_callers_are_told_what_the_issue_promises_them() -> None:
 
 def test_a_default_never_exceeds_its_upper_bound() -> None:
     assert POLICY.request_deadline_s <= POLICY.max_timeout_s
-    assert POLICY.default_block_s <= POLICY.max_block_s
+    assert POLICY.first_block_s <= POLICY.default_block_s <= POLICY.max_block_s
     assert POLICY.default_retry_after_s <= POLICY.max_retry_after_s
     assert POLICY.out_probe_s <= POLICY.out_long_s
 

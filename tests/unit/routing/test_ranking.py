@@ -209,9 +209,10 @@ def test_of_two_worth_exploring_the_more_promising_goes_first() -> None:
     assert [each.probe for each in route.candidates] == [True, False, False]
 
 
-def test_one_that_a_short_deadline_puts_second_is_not_taken_for_one_that_has_become_better() -> None:
-    cheap_and_slow = Health(estimate=estimate(20.0, sigma=0.15), likely_due=True)
-    healths = keyed(gemini=cheap_and_slow, fal=Health(estimate=estimate(2.0, sigma=0.15, success=0.9)))
-    policy = replace(POLICY, request_deadline_s=34.0, min_attempt_limit_s=1.0)
-    route = made({"gemini": "0.02", "fal": "0.025"}, healths=healths, policy=replace(policy, max_attempts=1))
+def test_one_that_is_second_for_want_of_tries_is_not_taken_for_one_that_has_become_better() -> None:
+    unsure = Health(estimate=estimate(5.0, success=0.2), likely_due=True)
+    healths = keyed(gemini=unsure, fal=Health(estimate=estimate(5.0, success=0.99)))
+    route = made({"gemini": "0.01", "fal": "0.12"}, healths=healths, policy=replace(POLICY, max_attempts=1))
+    assert order(route) == ["fal", "gemini"]
+    assert route.candidates[0].index > route.candidates[1].index
     assert not any(each.probe for each in route.candidates)

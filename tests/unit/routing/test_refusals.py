@@ -49,6 +49,14 @@ def test_under_second_opinion_one_other_is_asked_when_the_first_refuses_far_more
     assert after(plan, refusal(), refusal("fal")) == GiveUp(Ending.FINAL_FAULT)
 
 
+def test_the_second_opinion_is_the_last_however_touchy_whoever_gives_it() -> None:
+    shares = {"gemini": 0.3, "fal": 0.3, "replicate": 0.0, "vertex": 0.0}
+    healths = keyed(**{name: Health(estimate=estimate(refusal_share=share)) for name, share in shares.items()})
+    plan = made(dict.fromkeys(shares, "0.05"), policy=replace(POLICY, refusal_policy="second_opinion"), healths=healths)
+    assert not final(plan, (refusal(),))
+    assert final(plan, (refusal(), refusal("fal")))
+
+
 def test_a_second_opinion_that_came_to_nothing_is_asked_of_another() -> None:
     assert tried(after(route("second_opinion", gemini=0.1), refusal(), failed("fal", Fault.UNREACHABLE))) == "replicate"
 

@@ -1,0 +1,127 @@
+"""Processes: gateways as their operator starts them, each a program of its own before the vendor simulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from app.demo import SIMULATED_KEY
+
+START_S: Final = 30.0
+"""Seconds a gateway may take to serve or to stop."""
+_ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+class GatewayProcess:
+    """``image-gateway serve`` for as long as the context lasts, all providers pointed at a simulator."""
+
+    def __init__(
+        self,
+        vendors_url: str,
+        config: Path,
+        folder: Path,
+        *,
+        name: str = "gateway",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """``config`` is its configuration folder; its log and its spooled bodies go into ``folder``, under ``name``."""
+        self.url = ""
+        self._folder = folder
+        self._log = folder / f"{name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "GATEWAY_PORT": "0",
+            "GATEWAY_CONFIG_DIR": str(config),
+            "GATEWAY_SPOOL_DIR": str(folder),
+            "GEMINI_API_KEY": SIMULATED_KEY,
+            "GEMINI_BASE_URL": f"{vendors_url}/gemini",
+            "VERTEX_API_KEY": SIMULATED_KEY,
+            "VERTEX_BASE_URL": f"{vendors_url}/vertex",
+            "FAL_KEY": SIMULATED_KEY,
+            "FAL_BASE_URL": f"{vendors_url}/fal",
+            "REPLICATE_API_TOKEN": SIMULATED_KEY,
+            "REPLICATE_BASE_URL": f"{vendors_url}/replicate",
+            **(environment or {}),
+        }
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it is ready. Raises RuntimeError with its log when it is not in time."""
+        program = Path(sys.executable).with_name("image-gateway")
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+                [program, "serve"], cwd=self._folder, env=self._environment, stdout=log, stderr=log
+            )
+        give_up = time.monotonic() + START_S
+        try:
+            while not self._ready():
+                if self._process.poll() is not None or time.monotonic() > give_up:
+                    raise RuntimeError(f"the gateway did not start: {self._log.read_text()[-2000:]}")
+                time.sleep(0.02)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self._stop()
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """Its log lines of this event so far."""
+        lines = (json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == event]
+
+    def metrics(self) -> Metrics:
+        """Its metrics page as of now."""
+        return Metrics(httpx.get(f"{self.url}/metrics", timeout=30).raise_for_status().text)
+
+    def _ready(self) -> bool:
+        if not self.url:
+            found = _ADDRESS.search(self._log.read_text())
+            if found is None:
+                return False
+            self.url = found[0]
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Metrics:
+    """A metrics page, read."""
+
+    def __init__(self, page: str) -> None:
+        self._lines = [line for line in page.splitlines() if line and not line.startswith("#")]
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum over all series of this name that bear these labels; 0 when there are none."""
+        return sum(value for _, value in self._series(name, labels))
+
+    def _series(self, name: str, labels: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+        for line in self._lines:
+            series, _, value = line.rpartition(" ")
+            if series.partition("{")[0] == name and all(f'{key}="{text}"' in series for key, text in labels.items()):
+                yield series, float(value)
