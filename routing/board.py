@@ -28,6 +28,7 @@ from routing.stats.statistics import Statistics
 from routing.stats.store import Event, Loaded
 from routing.stats.windows import GRANULARITIES
 from routing.ticket import Ticket
+from routing.trials import Trials
 
 _FRESH_SHARE = 1 / 120
 """Share of the fast half-life for which figures are kept before they are worked out anew: one second of two minutes."""
@@ -49,9 +50,7 @@ class Board:
         self._offers = {offer.key: offer for offer in offers}
         self._standing = Standing(self._offers, policy, self._came_back)
         self._limits = {key: Limit(policy.limits) for key in self._offers}
-        self._trials: dict[str, int] = dict.fromkeys(self._offers, 0)
-        self._leases: dict[str, float] = {}
-        self._wanted_trials: set[str] = set()
+        self._trials = Trials(self._offers)
         self._unsupported: dict[StatKey, float] = {}
         self._running: dict[StatKey, dict[int, float]] = {}
         self._estimates: dict[StatKey, tuple[float, Estimate]] = {}
@@ -62,14 +61,9 @@ class Board:
         self._hedges = 0.0
         priors = {key: priors_of(offer, policy) for key, offer in self._offers.items()}
         self.statistics = Statistics(policy.statistics, lambda key: priors.get(key, policy.priors))
-        families = policy.families
-        related = {offer.provider for offer in offers if offer.provider in families}
-        self._related = [
-            (one, two) for one in related for two in related if one != two and families[one] == families[two]
-        ]
-        self.kin: Mapping[tuple[str, str], float] = {}
+        self._providers = sorted({offer.provider for offer in offers})
+        self.kin: Mapping[tuple[str, str], float] = self.families.factors(self._providers)
         """Factor on the success of the second provider when the first has just failed; absent: 1."""
-        self._note_kin()
 
     @property
     def offers(self) -> Collection[Offer]:
@@ -84,7 +78,7 @@ class Board:
     @replicas.setter
     def replicas(self, count: int) -> None:
         self._replicas = max(1, count)
-        self.exploration.shared = self._replicas > 1
+        self.exploration.shared = self._trials.shared = self._replicas > 1
 
     def healths(
         self,
@@ -94,8 +88,12 @@ class Board:
         *,
         now: float,
         place: Place | None = None,
+        asking: bool = True,
     ) -> Mapping[str, Health]:
-        """The healths of these offers for one request; ``place`` is where it stands in line (None: nowhere)."""
+        """The healths of these offers for one request; ``place`` is where it stands in line (None: nowhere).
+
+        ``asking`` False: nobody is going to be asked, so no lease for a probe is sought either.
+        """
         waited = now - place.since if place is not None else 0.0
         found = {}
         for offer in offers:
@@ -113,10 +111,10 @@ class Board:
                 breaker=self._standing.breaker(key),
                 estimate=self._estimate(stat_key, now),
                 room=self._room(offer, limit, place, now, waited),
-                trial=self._may_try_out(key, now),
+                trial=self._may_try_out(key, now, asking=asking),
                 load=limit.load,
-                likely_due=exploration.due(key, hopeful=False, now=now),
-                hopeful_due=exploration.due(key, hopeful=True, now=now),
+                likely_due=exploration.due(key, hopeful=False, now=now, asking=asking),
+                hopeful_due=exploration.due(key, hopeful=True, now=now, asking=asking),
                 unsupported_until=self._unsupported.get(stat_key, 0.0),
             )
         return found
@@ -145,7 +143,7 @@ class Board:
         stat_key = StatKey(key, operation, resolution)
         trial = self._standing.breaker(key).state(now=now) is not BreakerState.CLOSED
         if trial:
-            self._trials[key] += 1
+            self._trials.began(key)
         out = self._standing.out(key)
         if candidate.probe and not trial and not out:
             self.exploration.probe_started(key, now=now)
@@ -177,7 +175,7 @@ class Board:
         else:
             limit.finished(ticket.token, now=now)
         if ticket.trial:
-            self._trials[key] -= 1
+            self._trials.ended(key)
         elif ticket.candidate.probe:
             seconds = attempt.seconds if attempt.fault is None else None
             self.exploration.probe_ended(
@@ -185,7 +183,7 @@ class Board:
             )
         if before is not None and before.fault in _SHARED_FAULTS:
             self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
-            self._note_kin()
+            self.kin = self.families.factors(self._providers)
         if attempt.fault is Fault.UNSUPPORTED:
             self._unsupported[ticket.key] = now + self.policy.statistics.unsupported_s
         self._judge(ticket, attempt, now)
@@ -223,12 +221,11 @@ class Board:
 
     def wanted_leases(self, *, now: float) -> frozenset[str]:
         """Offers this replica would probe if it alone might."""
-        wanted, self._wanted_trials = self._wanted_trials, set()
-        return frozenset(wanted | self.exploration.wanted(now))
+        return frozenset(self._trials.wanted() | self.exploration.wanted(now))
 
     def granted(self, offer: str, until: float) -> None:
         """This replica alone may probe the offer until then (unix seconds)."""
-        self._leases[offer] = until
+        self._trials.granted(offer, until)
         self.exploration.grant(offer, until)
         self.line.wake_first(offer)
 
@@ -296,16 +293,6 @@ class Board:
         cap = self.policy.caps.get(offer.provider)
         return cap is None or self._in_flight_of.get(offer.provider, 0) < max(1, cap // self._replicas)
 
-    def _may_try_out(self, key: str, now: float) -> bool:
-        """Whether a request may look if a half-open offer is back: one at a time, and one replica at a time."""
-        if self._standing.breaker(key).state(now=now) is not BreakerState.HALF_OPEN:
-            return True
-        if self._trials[key] > 0:
-            return False
-        if self._replicas > 1 and now >= self._leases.get(key, 0.0):
-            self._wanted_trials.add(key)
-            return False
-        return True
-
-    def _note_kin(self) -> None:
-        self.kin = {pair: self.families.success_after(*pair) for pair in self._related}
+    def _may_try_out(self, key: str, now: float, *, asking: bool) -> bool:
+        half_open = self._standing.breaker(key).state(now=now) is BreakerState.HALF_OPEN
+        return not half_open or self._trials.possible(key, asking=asking, now=now)

@@ -47,11 +47,11 @@ class Exploration:
         """A request arrived: the budget grows by its share."""
         self._budget = min(self._budget + self._knobs.share, self._knobs.burst)
 
-    def due(self, offer: str, *, hopeful: bool, now: float) -> bool:
+    def due(self, offer: str, *, hopeful: bool, now: float, asking: bool = True) -> bool:
         """Whether this request may probe the offer.
 
         ``hopeful``: it would be the best only if it were much faster than its long-run figures say, so it is looked at
-        less often. When nothing but the lease is missing, the offer is noted for ``wanted``.
+        less often. When nothing but the lease is missing, the offer is noted for ``wanted``, if ``asking``.
         """
         looks = self._of(offer)
         if looks.probing:
@@ -66,7 +66,8 @@ class Exploration:
             if not _affordable(self._budget, 1.0):
                 return False
         if self.shared and now >= looks.leased_until:
-            looks.wanted_at = now
+            if asking:
+                looks.wanted_at = now
             return False
         return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from routing.knobs import StatisticsKnobs
 
@@ -45,6 +45,15 @@ class Families:
         tries, deliveries = self._counts.get((failed, other), (0.0, 0.0))
         pseudo = self._knobs.family_pseudo
         return (pseudo * self._knobs.family_success + deliveries) / (pseudo + tries)
+
+    def factors(self, providers: Collection[str]) -> Mapping[tuple[str, str], float]:
+        """``success_after`` for every pair of these providers that is of one family, by (failed, other)."""
+        return {
+            (failed, other): self.success_after(failed, other)
+            for failed in providers
+            for other in providers
+            if self._related(failed, other)
+        }
 
     def _related(self, failed: str, other: str) -> bool:
         family = self._families.get(failed)

@@ -124,8 +124,8 @@ class BreakerKnobs:
 
     failing_success: float = 0.3
     """Success probability of a broken provider, the alternative the CUSUM tests against."""
-    trip: float = 5.5
-    """CUSUM level at which it opens: two or three failures in a row at a success rate of 92 to 96 %, five at 77 %."""
+    trip: float = 8.0
+    """CUSUM level at which it opens: three or four failures in a row at a success rate of 92 to 96 %, eight at 77 %."""
     success_min: float = 0.6
     success_max: float = 0.985
     """Bounds of the slow success rate in the CUSUM's steps."""
@@ -148,13 +148,13 @@ class LimitKnobs:
     refusals_within_s: float = 20.0
     edge_share: float = 0.9
     """A refusal is at the edge when the concurrency is above this share of the largest that was accepted."""
-    accepted_within_s: float = 300.0
+    accepted_within_s: float = 60.0
     """How far back the largest accepted concurrency is looked for."""
-    raise_after_s: float = 15.0
+    raise_after_s: float = 2.0
     """Saturation without a refusal after which the limit grows by one."""
-    max_raise_after_s: float = 240.0
+    max_raise_after_s: float = 30.0
     """Each refusal doubles that interval up to this."""
-    forget_s: float = 900.0
+    forget_s: float = 60.0
     """A limit nobody has run into for so long is forgotten."""
     test_wait_s: float = 3.0
     """Waiting in line after which one request tests the limit."""
@@ -178,12 +178,12 @@ class ExplorationKnobs:
     """Requests that may be saved up."""
     likely_s: float = 30.0
     """Interval for an offer that would be the best by its long-run figures."""
-    hopeful_s: float = 120.0
+    hopeful_s: float = 300.0
     """Interval for an offer that would be the best if it were ``hope`` times as fast."""
     hope: float = 4.0
     surprise_sigmas: float = 1.5
     """A probe that is this many sigmas faster than expected is followed by more at once."""
-    follow_ups: int = 2
+    follow_ups: int = 4
     follow_up_cost: float = 0.25
     """Share of the budget one such probe costs."""
     lease_s: float = 60.0

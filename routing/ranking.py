@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import exp, inf
 
 from providers.spec.request import Resolution
 from routing.attempt_limit import attempt_limit_s
@@ -17,6 +17,8 @@ from routing.prices import Quote
 from routing.stats.estimate import Estimate
 from routing.wishes import RouteWishes
 
+_TRIAL_SIGMAS = 2.0
+"""A trial is given time for this many sigmas above the long-run median: 98 % of successes end within."""
 _NORMAL_QUANTILES = ((0.5, 0.0), (0.75, 0.6745), (0.9, 1.2816), (0.95, 1.6449), (0.99, 2.3263))
 """Quantiles of the standard normal distribution."""
 
@@ -120,6 +122,9 @@ def ranked(
     indices = [index_of(option, objective) for option in options]
     order = best_order(options, objective, tries=tries, remaining_s=remaining_s, indices=indices)
     placed = [Ranked(inplace[place], indices[place]) for place in order]
+    if any(each.entry.state is HealthState.HALF_OPEN for each in placed):
+        # A trial that the deadline cuts short proves nothing, and costs the caller the time that was left.
+        placed.sort(key=lambda each: _too_slow_a_trial(each.entry, remaining_s))
     if wishes.preferred_max_latency:
         placed.sort(key=lambda each: not _quick_enough(each.entry.estimate, wishes))
     if wishes.order:
@@ -165,6 +170,12 @@ def worth_exploring(
         if attempt_limit_s(entry.estimate, resolution, policy, probe=True) + reserve <= remaining_s:
             found = Ranked(entry, index)
     return found
+
+
+def _too_slow_a_trial(entry: Entry, remaining_s: float) -> bool:
+    estimate = entry.estimate
+    longest_s = estimate.long_run_median_s * exp(_TRIAL_SIGMAS * estimate.sigma)
+    return entry.state is HealthState.HALF_OPEN and longest_s > remaining_s
 
 
 def _quick_enough(estimate: Estimate, wishes: RouteWishes) -> bool:

@@ -31,6 +31,8 @@ class Answer:
     cost_usd: float
     attempts: tuple[Mapping[str, Any], ...]
     """As in the answer's metadata."""
+    error: str = ""
+    """What a caller without an image was told."""
 
     @property
     def failed(self) -> bool:
@@ -68,7 +70,7 @@ async def run_load(
         async def ask(number: int, at: float) -> Answer:
             await until(at)
             sent = time.monotonic()
-            status, metadata = await _asked(client, gateways[number % len(gateways)], body)
+            status, metadata, error = await _asked(client, gateways[number % len(gateways)], body)
             return Answer(
                 arrived=at,
                 seconds=(time.monotonic() - begun) * time_scale - at,
@@ -76,6 +78,7 @@ async def run_load(
                 status=status,
                 cost_usd=float(metadata.get("cost_usd", 0)),
                 attempts=tuple(metadata.get("attempts", ())),
+                error=error,
             )
 
         scripted = [asyncio.create_task(carry_out(order)) for order in orders]
@@ -86,12 +89,16 @@ async def run_load(
         return list(await asyncio.gather(*asking))
 
 
-async def _asked(client: httpx.AsyncClient, gateway: str, body: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+async def _asked(
+    client: httpx.AsyncClient, gateway: str, body: Mapping[str, Any]
+) -> tuple[int, Mapping[str, Any], str]:
+    """Status, metadata, and the sentence of an error."""
     try:
         reply = await client.post(f"{gateway}/v1/images/generations", json=body)
-    except httpx.TransportError:
-        return 0, {}
-    return reply.status_code, reply.json().get("metadata") or {}
+    except httpx.TransportError as lost:
+        return 0, {}, type(lost).__name__
+    document = reply.json()
+    return reply.status_code, document.get("metadata") or {}, (document.get("error") or {}).get("message", "")
 
 
 def _arrivals(rate: float, duration: float, dice: Random) -> Iterator[float]:

@@ -30,6 +30,8 @@ class Figures:
     """From the recovery until half of the former share begins there again; None: not within the script."""
     latest_s: float
     """By how much the latest request was sent after it was due."""
+    errors: tuple[str, ...]
+    """What the callers of failed requests were told."""
 
     @property
     def success(self) -> float:
@@ -56,6 +58,7 @@ def figures_of(script: Script, answers: Sequence[Answer]) -> Figures:
         leave_s=_first(script, answers, script.start, script.end, below=LEFT_SHARE),
         return_s=_first(script, answers, script.end, script.duration, at_least=BACK_SHARE * usual),
         latest_s=max(each.late for each in answers),
+        errors=tuple(each.error for each in answers if each.failed),
     )
 
 

@@ -19,8 +19,9 @@ from benchmarks.over_http.processes import GatewayProcess, Metrics
 from benchmarks.over_http.scaled_config import write_scaled_config
 from benchmarks.over_http.scripts import SUCCESS, Script
 
-TIME_SCALE: Final = 20.0
-"""Vendor seconds per real second. Faster, and the adapters' pauses between questions, which are real, would weigh."""
+TIME_SCALE: Final = 10.0
+"""Vendor seconds per real second. The pauses between an adapter's questions about a job are real seconds, so a job of
+12 s is noticed up to 7 s late; twice as fast, and it would run into the limit of its try before it is noticed."""
 BODY: Final = {"model": "gemini-3.1-flash-image-preview", "prompt": "a red fox in the snow", "resolution": "1K"}
 """1K is the smallest tier that all four vendors sell."""
 

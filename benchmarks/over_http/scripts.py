@@ -13,17 +13,20 @@ SUCCESS: Final[Mapping[str, float]] = MappingProxyType(
     {"gemini": 0.916, "vertex": 0.767, "fal": 0.96, "replicate": 0.94}
 )
 """Share of tries that deliver at a vendor that is well: what the catalog expects."""
-CALM_S: Final = 300.0
+CALM_S: Final = 200.0
 """Before the trouble, and long enough to know what is normal."""
-TROUBLE_S: Final = 300.0
-AFTER_S: Final = 420.0
-"""After it, and longer than the longest opening of a breaker."""
+TROUBLE_S: Final = 240.0
+AFTER_S: Final = 300.0
+"""After it, and longer than a breaker stays open after an outage of that length."""
 BROWN_OUT_S: Final = 53.2
 """Seconds of every image of the preferred vendor in its brown-out: four times its median at 1K."""
-STORM_RATE: Final = 0.6
-"""Requests per second that arrive during the storm; the limits of all vendors together bear 0.45 of them."""
+RATE: Final = 0.6
+"""Requests per second: eight or nine under way at once while everybody is well."""
 STORM_ALL_S: Final = 60.0
-"""How long all vendors are limited below the load."""
+"""How long all vendors together bear half of the load: two at once each, and none at fal, whose limit would only make
+its queue longer."""
+FAL_WAIT_S: Final = 0.5
+"""Real seconds fal states in its refusals, which the simulator does not scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Script:
 
     name: str
     orders: Sequence[Order]
-    rate: float = STORM_RATE
+    rate: float = RATE
     """Requests per second."""
     sick: str = PREFERRED
     """The vendor whose leaving and returning is timed."""
@@ -58,15 +61,16 @@ def _settled(at: float, provider: str, **settings: Any) -> Order:
 
 
 _END: Final = CALM_S + TROUBLE_S
-_STORM_ALL_START: Final = CALM_S + 120.0
+_STORM_ALL_START: Final = CALM_S + 90.0
 
+CALM: Final = Script("calm", (), duration=CALM_S + TROUBLE_S, told="nothing happens: what the others are held against")
 OUTAGE: Final = Script(
     "outage",
     (
         Order(CALM_S, "POST", "/_control/faults", {"provider": PREFERRED, "kind": "503"}),
         Order(_END, "DELETE", f"/_control/faults?provider={PREFERRED}"),
     ),
-    told="the preferred vendor answers 503 to everything",
+    told=f"the preferred vendor answers 503 to everything for {TROUBLE_S:g} s",
 )
 BROWN_OUT: Final = Script(
     "brown-out",
@@ -74,21 +78,24 @@ BROWN_OUT: Final = Script(
         _settled(CALM_S, PREFERRED, latency_s=BROWN_OUT_S, success_rate=SUCCESS[PREFERRED] / 2),
         _settled(_END, PREFERRED, latency_s=None, success_rate=SUCCESS[PREFERRED]),
     ),
-    told="the preferred vendor takes four times as long and delivers half as often",
+    told=f"the preferred vendor takes four times as long and delivers half as often for {TROUBLE_S:g} s",
 )
 STORM: Final = Script(
     "429 storm",
     (
         _settled(CALM_S, PREFERRED, concurrency=2),
-        _settled(_STORM_ALL_START, "vertex", concurrency=2),
-        _settled(_STORM_ALL_START, "fal", concurrency=2),
-        _settled(_STORM_ALL_START, "replicate", concurrency=2),
-        *(
-            _settled(_STORM_ALL_START + STORM_ALL_S, provider, concurrency=None)
-            for provider in ("vertex", "fal", "replicate")
+        *(_settled(_STORM_ALL_START, provider, concurrency=2) for provider in ("vertex", "replicate")),
+        Order(
+            _STORM_ALL_START,
+            "POST",
+            "/_control/faults",
+            {"provider": "fal", "kind": "429", "params": {"retry_after": FAL_WAIT_S}},
         ),
+        *(_settled(_STORM_ALL_START + STORM_ALL_S, provider, concurrency=None) for provider in ("vertex", "replicate")),
+        Order(_STORM_ALL_START + STORM_ALL_S, "DELETE", "/_control/faults?provider=fal"),
         _settled(_END, PREFERRED, concurrency=None),
     ),
-    told="the preferred vendor takes two requests at once, and for a minute so does every other",
+    told=f"the preferred vendor takes two requests at once for {TROUBLE_S:g} s; for {STORM_ALL_S:g} s all together "
+    "bear half of the load",
 )
-SCRIPTS: Final = (OUTAGE, BROWN_OUT, STORM)
+SCRIPTS: Final = (CALM, OUTAGE, BROWN_OUT, STORM)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from app.catalog.catalog import Catalog
 from app.catalog.models import FoundModel
 from app.doors.openai_images.answer import amount
-from app.doors.ops.route_plan import SECONDS_DIGITS, SHARE_DIGITS, healths_unasked
+from app.doors.ops.route_plan import SECONDS_DIGITS, SHARE_DIGITS
 from providers.spec.blob import InlineBlob
 from providers.spec.request import ImageRequest, Operation, Resolution
 from routing.board import Board
@@ -97,7 +97,7 @@ def plainest(model: str, operation: Operation, resolution: Resolution) -> ImageR
 
 def _rows(catalog: Catalog, board: Board, sellers: Sequence[Offer], request: ImageRequest, now: float) -> list[Row]:
     policy, prices = catalog.policy, catalog.prices
-    found = healths_unasked(board, sellers, request.operation, request.resolution, now=now)
+    found = board.healths(sellers, request.operation, request.resolution, now=now, asking=False)
     # A probe that is due puts its offer first for one request; a ranking says where it stands otherwise.
     healths = {key: replace(health, likely_due=False, hopeful_due=False) for key, health in found.items()}
     ranks: dict[str, dict[str, int | None]] = {offer.key: dict.fromkeys(policy.objectives) for offer in sellers}

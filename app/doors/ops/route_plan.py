@@ -11,9 +11,8 @@ from app.doors.openai_images.fields import Fields
 from app.doors.openai_images.orders import Order
 from app.gateway import Choice
 from app.services import Services
-from providers.spec.request import Operation, Resolution
+from providers.spec.request import Operation
 from routing.board import Board
-from routing.health import Health
 from routing.offers import Offer
 from routing.plan import plan
 from routing.policy import Policy
@@ -69,7 +68,7 @@ def explained(
     plans = []
     for choice in choices:
         request = choice.request
-        healths = healths_unasked(board, choice.offers, request.operation, request.resolution, now=now)
+        healths = board.healths(choice.offers, request.operation, request.resolution, now=now, asking=False)
         plans.append(
             explain(
                 plan(
@@ -102,25 +101,6 @@ def explain(route: RoutePlan) -> dict[str, object]:
         ],
         "rejected": [_rejection(rejection) for rejection in route.rejections],
     }
-
-
-def healths_unasked(
-    board: Board, offers: Sequence[Offer], operation: Operation, resolution: Resolution | None, *, now: float
-) -> Mapping[str, Health]:
-    """The healths a request would find, without the wishes a request leaves behind.
-
-    Where replicas share a board, asking for healths also asks for leases to probe. Whoever only looks must not: a
-    replica that is watched but serves nobody would hold the leases, and no other would find out who has recovered. So
-    the board is asked as a replica alone would ask it. Its caps per provider then appear undivided.
-    """
-    replicas = board.replicas
-    if replicas == 1:
-        return board.healths(offers, operation, resolution, now=now)
-    board.replicas = 1
-    try:
-        return board.healths(offers, operation, resolution, now=now)
-    finally:
-        board.replicas = replicas
 
 
 def _candidate(rank: int, candidate: Candidate, operation: Operation) -> dict[str, object]:

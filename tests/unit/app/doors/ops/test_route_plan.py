@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.doors.openai_images.errors import ParameterError
-from app.doors.ops.route_plan import dry_run_asked, explain, explained, healths_unasked
+from app.doors.ops.route_plan import dry_run_asked, explain, explained
 from app.gateway import Choice
 from providers.spec.blob import InlineBlob
 from providers.spec.errors import Fault
@@ -162,11 +162,10 @@ def test_a_dry_run_asks_for_no_lease() -> None:
     later = NOW + 300.0
     told_of.wanted_leases(now=later)
     request = choice().request
-    unasked = healths_unasked(told_of, CATALOG.offers, request.operation, request.resolution, now=later)
-    assert unasked[f"gemini/{NB2}"].trial
+    explained([choice()], told_of, CATALOG.prices, CATALOG.policy, now=later)
     assert told_of.wanted_leases(now=later) == frozenset()
-    assert told_of.replicas == 2
-    assert told_of.exploration.shared
+    told_of.healths(CATALOG.offers, request.operation, request.resolution, now=later)
+    assert f"gemini/{NB2}" in told_of.wanted_leases(now=later)
 
 
 def test_an_infinite_figure_is_null() -> None:
