@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow check clean lock
+.PHONY: run test test-slow check bench bench-routing bench-http clean lock
 
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
@@ -13,6 +13,18 @@ test: $(VENV)/.development
 
 test-slow: $(VENV)/.development
 	$(BIN)/pytest -m slow
+
+# What a plan costs.
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks.plan_cost
+
+# The router against an oracle and usual routers, in virtual time; about ten minutes on two cores.
+bench-routing: $(VENV)/.development
+	$(BIN)/python -m benchmarks.routing --objective balanced,fastest
+
+# The running gateway against the vendor simulator in scripted trouble.
+bench-http: $(VENV)/.development
+	$(BIN)/python -m benchmarks.over_http
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .
