@@ -21,7 +21,7 @@ from providers.spec.result import Usage, Warning
 from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.board import Board
-from routing.fallback import deadline_reached, payments
+from routing.fallback import deadline_reached, payments, work_of
 from routing.offers import Offer
 from routing.passage import Passage
 from routing.policy import Policy
@@ -231,7 +231,7 @@ def _goes_on(route: RoutePlan, attempts: Sequence[Attempt], deadline_at: float, 
         not over
         and not final(route, attempts)
         and payments(attempts) < policy.max_possible_payments
-        and len(attempts) < policy.max_attempts
+        and work_of(attempts) < policy.max_attempts
         and not any(attempt.fault is Fault.CONTENT_REFUSED for attempt in attempts)
     )
 

@@ -78,6 +78,17 @@ def payments(attempts: Sequence[Attempt]) -> int:
     return sum(attempt.spend is not Spend.NONE for attempt in attempts)
 
 
+REFUSALS_PER_TRY = 4
+"""Refusals for want of room that count as one try. They come at once and cost nothing, so that a request must not fail
+for having met some; they are bounded all the same, for a vendor that never has room is asked in vain."""
+
+
+def work_of(attempts: Sequence[Attempt]) -> int:
+    """How many tries these attempts count as."""
+    refusals = sum(attempt.fault is Fault.RATE_LIMITED for attempt in attempts)
+    return len(attempts) - refusals + refusals // REFUSALS_PER_TRY
+
+
 @dataclass(frozen=True, slots=True)
 class _Chance:
     """An offer that may still be tried for this request."""
@@ -99,7 +110,7 @@ def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending 
         return Ending.DEADLINE
     if payments(attempts) >= policy.max_possible_payments:
         return Ending.PAYMENTS
-    if len(attempts) >= policy.max_attempts:
+    if work_of(attempts) >= policy.max_attempts:
         return Ending.ATTEMPTS
     return None
 
@@ -118,10 +129,11 @@ def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, He
     found = []
     for offer, quote in offered:
         mine = [attempt for attempt in attempts if attempt.offer.key == offer.key]
-        if len(mine) >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
+        work = work_of(mine)
+        if work >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
             continue
         entry = entry_of(offer, quote, healths.get(offer.key, UNTRIED), plan.resolution, plan.policy, now=now)
-        found.append(_Chance(entry, len(mine), _ready_at(entry, mine, plan.policy, now)))
+        found.append(_Chance(entry, work, _ready_at(entry, mine, plan.policy, now)))
     return found
 
 
@@ -134,7 +146,7 @@ _PASSING = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.TIMED_OUT, Fau
 
 
 def _ready_at(entry: Entry, tried: Sequence[Attempt], policy: Policy, now: float) -> float:
-    rested = tried[-1].ended_at + policy.again_after_s * 2 ** (len(tried) - 1) if tried else now
+    rested = tried[-1].ended_at + policy.again_after_s * 2 ** max(work_of(tried) - 1, 0) if tried else now
     if entry.state in USABLE or entry.state is HealthState.OUT:
         # Waiting would not make one that is out any better.
         return rested
@@ -148,7 +160,7 @@ def _best(plan: RoutePlan, entries: Sequence[Entry], attempts: Sequence[Attempt]
     last = attempts[-1] if attempts else None
     if last is not None and last.fault in _SHARED_CAUSE:
         entries = [after_failure(entry, last.offer.provider, plan.kin) for entry in entries]
-    left = plan.policy.max_attempts - len(attempts)
+    left = plan.policy.max_attempts - work_of(attempts)
     chosen = ranked(entries, plan.objective, plan.wishes, tries=left, remaining_s=remaining)[0]
     return candidate_now(plan, chosen.entry, chosen.index)
 
@@ -261,7 +273,7 @@ def _beside(
     first = running[0]
     wanted = knobs.enabled if plan.wishes.hedge is None else plan.wishes.hedge
     bound = payments(attempts) + len(running) < policy.max_possible_payments
-    tries_left = len(attempts) + len(running) < policy.max_attempts
+    tries_left = work_of(attempts) + len(running) < policy.max_attempts
     if not (wanted and may_hedge and bound and tries_left and len(running) == 1):
         return Wait(plan.deadline_at, Waiting.LOOK)
     known = healths.get(first.candidate.offer.key, UNTRIED)

@@ -88,7 +88,7 @@ def _at(ratio: float) -> float:
 
 def _legend(colours: dict[str, str]) -> list[str]:
     parts = []
-    place = _LEFT
+    place = 14.0
     for name, colour in colours.items():
         parts += [_dot(place, 34, colour), _text(place + 8, 38, name)]
         place += 22 + 7 * len(name)

@@ -58,10 +58,11 @@ def metadata_of(
     warnings: Iterable[Warning] = (),
     model: str | None = None,
     operation: Operation = Operation.GENERATE,
+    policy: str | None = None,
 ) -> dict[str, object]:
     """What the gateway did, for the body of an answer or an error.
 
-    ``model`` is the public name; left out, the one that was tried. ``provider`` and ``provider_model`` are null when
+    ``policy`` is the name of the routing policy that was followed; ``model`` is the public name; left out, the one that was tried. ``provider`` and ``provider_model`` are null when
     nobody delivered. ``cost_usd`` is what the caller is charged, once: the cost of the attempt that delivered, or
     nothing. What failed attempts cost stands with each of them.
     """
@@ -71,6 +72,7 @@ def metadata_of(
         "provider": winner.offer.provider if winner else None,
         "provider_model": _vendor_id(winner, operation) if winner else None,
         "resolution": resolution.value if resolution else None,
+        "policy": policy,
         "cost_usd": amount(winner.cost if winner else Decimal(0)),
         "attempts": [
             {

@@ -169,6 +169,7 @@ async def _success(own: Services, made: Made) -> Response:
         warnings=made.warnings,
         model=asked.model,
         operation=asked.operation,
+        policy=made.plan.objective_name,
     )
     parts = await own.workers.run(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
     return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
@@ -194,6 +195,7 @@ def _not_made(failed: NotMadeError, order: Order) -> ApiError:
             warnings=order.choices[0].warnings,
             model=plan.model,
             operation=plan.operation,
+            policy=plan.objective_name,
         ),
     )
 

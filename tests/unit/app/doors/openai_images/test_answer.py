@@ -93,12 +93,14 @@ UNTOLD = {"reason": "", "probe": False, "hedge": False}
 
 
 def test_metadata_tells_the_whole_story() -> None:
-    metadata = metadata_of(TRIED, resolution=Resolution.R1K, warnings=[Warning("size", "is delivered as ...")])
+    told = [Warning("size", "is delivered as ...")]
+    metadata = metadata_of(TRIED, resolution=Resolution.R1K, warnings=told, policy="balanced")
     assert metadata == {
         "model": "gemini-3.1-flash-image-preview",
         "provider": "fal",
         "provider_model": "fal/nb2",
         "resolution": "1K",
+        "policy": "balanced",
         "cost_usd": "0.08",
         "attempts": [
             {"provider": "gemini", "provider_model": "gemini/nb2", "outcome": "overloaded", "seconds": 1.235,
