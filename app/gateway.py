@@ -19,9 +19,9 @@ from providers.spec.errors import Fault
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
 from providers.workers import Workers
-from routing.attempt import Attempt
+from routing.attempt import Attempt, work_of
 from routing.board import Board
-from routing.fallback import deadline_reached, payments, work_of
+from routing.fallback import deadline_reached, payments
 from routing.offers import Offer
 from routing.passage import Passage
 from routing.policy import Policy

@@ -169,7 +169,7 @@ class Telemetry:
         rank = ranks.get(winner.offer.key, len(ranks) + 1) if winner is not None else 0
         self._choices.labels(plan.model, plan.objective_name, str(rank)).inc()
         for failed, after in pairwise(attempts):
-            if failed.fault is not None and not after.hedge:
+            if failed.fault is not None and not after.hedge and after.offer.model == plan.model:
                 self._fallbacks.labels(failed.offer.provider, failed.outcome).inc()
         if waited_s > 0:
             self._wait_seconds.labels(plan.model).observe(waited_s)

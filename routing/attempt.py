@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from providers.spec.errors import Fault, Spend
 from routing.offers import Offer
+
+REFUSALS_PER_TRY = 4
+"""Refusals for want of room that count as one try. They come at once and cost nothing, so a request must not fail for
+having met some; they are bounded all the same, because a vendor that never has room is asked in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +53,9 @@ class Attempt:
     def outcome(self) -> str:
         """``ok`` or the fault in lower case."""
         return "ok" if self.fault is None else self.fault.value
+
+
+def work_of(attempts: Sequence[Attempt]) -> int:
+    """How many tries these attempts count as where tries are bounded."""
+    refusals = sum(attempt.fault is Fault.RATE_LIMITED for attempt in attempts)
+    return len(attempts) - refusals + refusals // REFUSALS_PER_TRY

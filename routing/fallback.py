@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
-from routing.attempt import Attempt
+from routing.attempt import Attempt, work_of
 from routing.attempt_limit import attempt_limit_s, ceiling_s
 from routing.health import UNTRIED, Health, HealthState
 from routing.hedging import first_look_s, worth_hedging
@@ -78,17 +78,6 @@ def payments(attempts: Sequence[Attempt]) -> int:
     return sum(attempt.spend is not Spend.NONE for attempt in attempts)
 
 
-REFUSALS_PER_TRY = 4
-"""Refusals for want of room that count as one try. They come at once and cost nothing, so that a request must not fail
-for having met some; they are bounded all the same, for a vendor that never has room is asked in vain."""
-
-
-def work_of(attempts: Sequence[Attempt]) -> int:
-    """How many tries these attempts count as."""
-    refusals = sum(attempt.fault is Fault.RATE_LIMITED for attempt in attempts)
-    return len(attempts) - refusals + refusals // REFUSALS_PER_TRY
-
-
 @dataclass(frozen=True, slots=True)
 class _Chance:
     """An offer that may still be tried for this request."""
@@ -129,11 +118,10 @@ def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, He
     found = []
     for offer, quote in offered:
         mine = [attempt for attempt in attempts if attempt.offer.key == offer.key]
-        work = work_of(mine)
-        if work >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
+        if work_of(mine) >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
             continue
         entry = entry_of(offer, quote, healths.get(offer.key, UNTRIED), plan.resolution, plan.policy, now=now)
-        found.append(_Chance(entry, work, _ready_at(entry, mine, plan.policy, now)))
+        found.append(_Chance(entry, len(mine), _ready_at(entry, mine, plan.policy, now)))
     return found
 
 

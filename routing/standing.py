@@ -50,7 +50,9 @@ class Standing:
         before = self._breakers[offer]
         delivered = outcome.kind is OutcomeKind.DELIVERED
         outlived = now - outcome.seconds
-        survivors = 0 if delivered else sum(before.suspect_since <= began < outlived for began in running)
+        # Another replica's closing comes without its suspicion; what hangs from before it speaks for nothing.
+        since = max(before.suspect_since, before.closed_at)
+        survivors = 0 if delivered else sum(since <= began < outlived for began in running)
         after_it = after_try(
             before,
             delivered=delivered,

@@ -1,4 +1,4 @@
-"""Processes: gateways as their operator starts them, each a program of its own before the vendor simulator."""
+"""Processes: the vendor simulator, and gateways as their operator starts them, each a program of its own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,61 @@ from typing import Any, Final, Self
 import httpx
 
 from app.demo import SIMULATED_KEY
+from app.settings import PROJECT_ROOT
 
 START_S: Final = 30.0
 """Seconds a gateway may take to serve or to stop."""
+_CONTROL: Final = re.compile(r"control +(http://\S+?)/_control/.*\n")
 _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+class SimulatorProcess:
+    """``python -m simulator`` for as long as the context lasts, on a port of its own choosing: several may run."""
+
+    def __init__(self, folder: Path, *, time_scale: float) -> None:
+        """What it says is written into ``folder``."""
+        self.url = ""
+        self._said = folder / "simulator.log"
+        self._time_scale = time_scale
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it says where it is. Raises RuntimeError when it does not in time."""
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [
+                    *(sys.executable, "-u", "-m", "simulator", "--port", "0"),
+                    *("--time-scale", str(self._time_scale), "--exit-with-stdin"),
+                ],
+                cwd=PROJECT_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=said,
+            )
+        give_up = time.monotonic() + START_S
+        try:
+            while (found := _CONTROL.search(self._said.read_text())) is None:
+                if self._process.poll() is not None or time.monotonic() > give_up:
+                    raise RuntimeError(f"the simulator did not start: {self._said.read_text()[-2000:]}")
+                time.sleep(0.02)
+        except BaseException:
+            self._stop()
+            raise
+        self.url = found[1]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._process is None:
+            return
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        _ended(self._process)
 
 
 class GatewayProcess:
@@ -100,14 +151,17 @@ class GatewayProcess:
             return False
 
     def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(START_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            _ended(self._process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(START_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Metrics:

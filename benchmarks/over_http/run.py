@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import httpx
 
-from app.demo import Simulation
 from benchmarks.over_http.load import run_load
 from benchmarks.over_http.measure import Figures, figures_of
-from benchmarks.over_http.processes import GatewayProcess, Metrics
+from benchmarks.over_http.processes import GatewayProcess, Metrics, SimulatorProcess
 from benchmarks.over_http.scaled_config import write_scaled_config
 from benchmarks.over_http.scripts import SUCCESS, Script
 
@@ -52,13 +51,13 @@ def run_script(script: Script, *, time_scale: float = TIME_SCALE, seed: int = 1)
         folder = Path(name)
         config = write_scaled_config(folder / "config", time_scale)
         busy_before, begun = _busy_s(), time.monotonic()
-        with Simulation(time_scale=time_scale) as vendors:
-            _make_well(vendors.base_url)
-            with GatewayProcess(vendors.base_url, config, folder) as gateway:
+        with SimulatorProcess(folder, time_scale=time_scale) as vendors:
+            _make_well(vendors.url)
+            with GatewayProcess(vendors.url, config, folder) as gateway:
                 answers = asyncio.run(
                     run_load(
                         [gateway.url],
-                        vendors.base_url,
+                        vendors.url,
                         rate=script.rate,
                         duration=script.duration,
                         time_scale=time_scale,
@@ -68,7 +67,7 @@ def run_script(script: Script, *, time_scale: float = TIME_SCALE, seed: int = 1)
                     )
                 )
                 metrics = gateway.metrics()
-            books = httpx.get(f"{vendors.base_url}/_control/books", timeout=30).json()
+            books = httpx.get(f"{vendors.url}/_control/books", timeout=30).json()
         cores = (_busy_s() - busy_before) / (time.monotonic() - begun)
     return _outcome(script, figures_of(script, answers), metrics, books, cores)
 

@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.demo import Simulation
-from benchmarks.over_http.processes import GatewayProcess
+from benchmarks.over_http.processes import GatewayProcess, SimulatorProcess
 from benchmarks.over_http.scaled_config import write_scaled_config
 from tests.e2e.conftest import NANO_BANANA_2, Vendors
 from tests.redis_server import RedisServer, own_redis
@@ -86,9 +85,10 @@ def tries(answers: list[httpx.Response]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def simulation() -> Iterator[Vendors]:
-    with Simulation(time_scale=TIME_SCALE) as simulation:
-        vendors = Vendors(simulation.base_url)
+def simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
+    folder = tmp_path_factory.mktemp("simulator")
+    with SimulatorProcess(folder, time_scale=TIME_SCALE) as simulator:
+        vendors = Vendors(simulator.url)
         yield vendors
         vendors.close()
 

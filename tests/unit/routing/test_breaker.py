@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log
+from math import ceil, log
 
 import pytest
 from hypothesis import given
@@ -11,15 +11,23 @@ from hypothesis import strategies as st
 from routing.breaker import INTACT, Breaker, BreakerState, after_try, merged
 from routing.knobs import BreakerKnobs
 
-KNOBS = BreakerKnobs()
+KNOBS = BreakerKnobs(trip=8.0, failing_success=0.3, success_min=0.6, success_max=0.985)
 NOW = 1_790_000_000.0
 
 
 def step(
-    breaker: Breaker, *, delivered: bool, now: float = NOW, started_at: float | None = None, success: float = 0.94
+    breaker: Breaker,
+    *,
+    delivered: bool,
+    now: float = NOW,
+    started_at: float | None = None,
+    success: float = 0.94,
+    survivors: int = 0,
 ) -> Breaker:
     began = now if started_at is None else started_at
-    return after_try(breaker, delivered=delivered, started_at=began, success=success, knobs=KNOBS, now=now)
+    return after_try(
+        breaker, delivered=delivered, started_at=began, success=success, knobs=KNOBS, now=now, survivors=survivors
+    )
 
 
 def tripped(now: float = NOW, breaker: Breaker = INTACT) -> Breaker:
@@ -36,13 +44,13 @@ def failures_until_open(success: float) -> int:
     return count
 
 
-@pytest.mark.parametrize(("success", "failures"), [(0.96, 2), (0.92, 3), (0.77, 5)])
+@pytest.mark.parametrize(("success", "failures"), [(0.96, 3), (0.92, 4), (0.77, 8)])
 def test_it_opens_after_as_many_failures_in_a_row_as_chance_cannot_explain(success: float, failures: int) -> None:
     assert failures_until_open(success) == failures
 
 
 def test_success_rates_are_clamped_so_that_one_failure_never_opens_and_steps_stay_finite() -> None:
-    assert failures_until_open(1.0) == 2
+    assert failures_until_open(1.0) == failures_until_open(KNOBS.success_max) == 3
     assert failures_until_open(0.0) == failures_until_open(KNOBS.success_min)
 
 
@@ -60,6 +68,60 @@ def test_the_score_is_never_below_zero_and_while_closed_below_the_threshold(outc
         assert breaker.score >= 0.0
         if breaker.state(now=NOW) is BreakerState.CLOSED:
             assert breaker.score < KNOBS.trip
+
+
+def test_tries_that_have_outlived_the_failure_speak_for_the_offer_and_are_not_written_down() -> None:
+    breaker = INTACT
+    for _ in range(7):
+        breaker = step(breaker, delivered=False, success=0.77)
+    held = step(breaker, delivered=False, success=0.77, survivors=1)
+    assert held.state(now=NOW) is BreakerState.CLOSED
+    assert held.score == pytest.approx(8 * log(0.7 / 0.23))
+    assert step(held, delivered=False, success=0.77).state(now=NOW) is BreakerState.OPEN
+
+
+def test_survivors_outweigh_as_many_failures_as_deliveries_would() -> None:
+    def most_failures(survivors: int) -> int:
+        breaker, count = INTACT, 0
+        while breaker.state(now=NOW) is BreakerState.CLOSED:
+            breaker = step(breaker, delivered=False, survivors=survivors)
+            count += 1
+        return count
+
+    def after_deliveries(count: int) -> int:
+        needed = KNOBS.trip + count * log(0.94 / 0.3)
+        return ceil(needed / log(0.7 / 0.06))
+
+    for survivors in (0, 1, 5, 40):
+        assert most_failures(survivors) == after_deliveries(survivors)
+
+
+def test_survivors_neither_close_an_open_breaker_nor_spare_it_a_failed_trial() -> None:
+    opened = tripped()
+    again = step(opened, delivered=False, now=opened.open_until, survivors=1000)
+    assert again.open_s == 2 * KNOBS.open_s
+
+
+def test_it_is_suspect_since_the_first_of_the_failures_behind_its_score_began() -> None:
+    first = step(INTACT, delivered=False, started_at=NOW - 4)
+    assert first.suspect_since == NOW - 4
+    second = step(first, delivered=False, started_at=NOW + 1, now=NOW + 2)
+    assert second.suspect_since == NOW - 4
+
+
+def test_suspicion_ends_with_the_score_and_begins_anew_with_the_next_failure() -> None:
+    breaker = step(INTACT, delivered=False, started_at=NOW - 4)
+    while breaker.score > 0.0:
+        assert breaker.suspect_since == NOW - 4
+        breaker = step(breaker, delivered=True)
+    assert breaker == INTACT
+    assert step(breaker, delivered=False, started_at=NOW + 9, now=NOW + 10).suspect_since == NOW + 9
+
+
+def test_after_a_closing_it_is_suspect_since_then() -> None:
+    closed = step(tripped(), delivered=True, started_at=NOW + 15, now=NOW + 28)
+    assert closed.suspect_since == NOW + 28
+    assert step(closed, delivered=False, started_at=NOW + 30, now=NOW + 31).suspect_since == NOW + 28
 
 
 def test_good_times_are_not_saved_up_against_bad_ones() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from routing.exploration import Exploration
 from routing.knobs import ExplorationKnobs
 
-KNOBS = ExplorationKnobs()
+KNOBS = ExplorationKnobs(likely_s=30.0, hopeful_s=120.0, follow_ups=2, follow_up_cost=0.25)
 NOW = 1_790_000_000.0
 FAL = "fal/pictura"
 VERTEX = "vertex/pictura"
@@ -98,6 +98,10 @@ def test_a_surprisingly_good_probe_is_followed_by_two_more_at_once_at_a_quarter_
     for _ in range(5):
         exploration.request_seen()
     assert exploration.due(FAL, hopeful=True, now=now + 12)
+    probe(exploration, seconds=12.0, now=now + 12)
+    for _ in range(50):
+        exploration.request_seen()
+    assert not exploration.due(FAL, hopeful=True, now=now + 24)
 
 
 def test_follow_ups_are_followed_by_none_however_good_they_are() -> None:
@@ -161,6 +165,13 @@ def test_a_lease_is_wanted_only_where_nothing_else_is_missing() -> None:
     exploration = saved_up(3)
     exploration.shared = True
     exploration.due(FAL, hopeful=False, now=NOW)
+    assert exploration.wanted(NOW) == set()
+
+
+def test_whoever_only_looks_wants_no_lease() -> None:
+    exploration = saved_up()
+    exploration.shared = True
+    assert not exploration.due(FAL, hopeful=False, now=NOW, asking=False)
     assert exploration.wanted(NOW) == set()
 
 

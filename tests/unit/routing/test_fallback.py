@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from providers.spec.errors import FAULT_TABLE, Elsewhere, Fault, Spend
 from providers.spec.request import Resolution
-from routing.attempt import Attempt
+from routing.attempt import REFUSALS_PER_TRY, Attempt, work_of
 from routing.breaker import Breaker
 from routing.fallback import BACK_REASON, LOOKS_PER_TEST, SHORTEST_TRY_S, next_step
 from routing.health import Health
@@ -374,8 +374,17 @@ def test_every_request_ends_within_its_deadline_its_tries_and_its_payments(
         attempts.append(failed(provider, end.fault, spend=end.spend, started_at=now, seconds=0.0))
     names = [attempt.offer.provider for attempt in attempts]
     assert len(set(names)) == min(len(names), sellers)
-    assert all(names.count(name) <= policy.max_tries_per_offer for name in names)
-    assert len(attempts) <= max_attempts
+    by_name = {name: [attempt for attempt in attempts if attempt.offer.provider == name] for name in names}
+    assert all(work_of(mine) <= policy.max_tries_per_offer for mine in by_name.values())
+    assert work_of(attempts) <= max_attempts
+    assert len(attempts) < (max_attempts + 1) * REFUSALS_PER_TRY
     assert sum(attempt.spend is not Spend.NONE for attempt in attempts) <= max_payments
     assert all(attempt.fault is not None and attempt.fault in {*GOES_ON} for attempt in attempts[:-1])
     assert now <= route.deadline_at + 1e-6
+
+
+def test_refusals_for_want_of_room_do_not_use_up_a_requests_tries() -> None:
+    route = made({"fal": "0.01", "gemini": "0.02"}, policy=replace(POLICY, max_attempts=2))
+    refusals = [failed(name, Fault.RATE_LIMITED) for name in ("fal", "gemini") * 3]
+    assert not isinstance(step(route, *refusals, now=NOW + 10), GiveUp)
+    assert isinstance(step(route, *refusals, *refusals, now=NOW + 10), GiveUp)

@@ -50,6 +50,22 @@ def test_each_direction_of_a_pair_is_learned_apart() -> None:
     assert known.success_after("vertex", "gemini") == pytest.approx(KNOBS.family_success)
 
 
+def test_the_factors_are_those_of_all_related_pairs_in_both_directions_and_of_no_others() -> None:
+    known = families()
+    for _ in range(20):
+        known.note("gemini", "vertex", delivered=False)
+    assert known.factors(["gemini", "fal", "vertex", "replicate"]) == {
+        ("gemini", "vertex"): known.success_after("gemini", "vertex"),
+        ("vertex", "gemini"): known.success_after("vertex", "gemini"),
+    }
+    assert known.success_after("gemini", "vertex") < known.success_after("vertex", "gemini")
+
+
+def test_a_family_of_one_has_no_factors() -> None:
+    assert families().factors(["gemini", "fal"]) == {}
+    assert families().factors([]) == {}
+
+
 def test_a_backend_that_has_changed_is_learned_anew_however_long_it_was_otherwise() -> None:
     known = families()
     for _ in range(10_000):

@@ -75,6 +75,30 @@ def test_rate_limits_without_a_wait_block_for_ever_longer_up_to_the_policys_defa
     assert blocks[-1] == POLICY.default_block_s
 
 
+def refused_together(health: Health | None, began: float, count: int) -> Health:
+    """So many tries that began at once, each rate limited a little later than the one before, within the block."""
+    for number in range(count):
+        attempt = failed("fal", Fault.RATE_LIMITED, started_at=began, seconds=0.2 + number / 1000)
+        health = after(health, attempt, POLICY, now=attempt.ended_at)
+    assert health is not None
+    return health
+
+
+def test_tries_that_are_rate_limited_together_are_one_reason_to_stay_away_longer() -> None:
+    burst = refused_together(None, NOW, 50)
+    assert burst.refused_in_row == 1
+    assert burst.blocked_until - NOW < 0.25 + 2.5 * POLICY.first_block_s
+    after_the_block = burst.blocked_until + 0.1
+    again = refused_together(burst, after_the_block, 1)
+    assert again.refused_in_row == 2
+    assert again.blocked_until == pytest.approx(after_the_block + 0.2 + 2 * POLICY.first_block_s)
+
+
+def test_a_long_history_of_rate_limits_keeps_the_block_finite() -> None:
+    health = after(Health(refused_in_row=100_000), failed("fal", Fault.RATE_LIMITED), POLICY, now=NOW)
+    assert health.blocked_until == NOW + POLICY.default_block_s
+
+
 def test_after_a_success_a_rate_limit_without_a_wait_is_a_first_one_again() -> None:
     health: Health | None = None
     for _ in range(4):

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from routing.knobs import LimitKnobs
 from routing.limits import Limit, Token
 
-KNOBS = LimitKnobs()
+KNOBS = LimitKnobs(
+    accepted_within_s=300.0, raise_after_s=15.0, max_raise_after_s=240.0, forget_s=900.0, test_wait_s=3.0
+)
+"""Growth slow enough to tell it from tests, and memory long enough to outlast both."""
 NOW = 1_790_000_000.0
 
 

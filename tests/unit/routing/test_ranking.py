@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from providers.spec.request import Resolution
+from routing.breaker import Breaker
 from routing.health import Health
 from routing.plan import plan
 from routing.policy import Policy
@@ -118,6 +119,40 @@ def test_a_short_deadline_sends_the_request_to_whoever_can_still_make_it() -> No
     market = {"gemini": "0.02", "fal": "0.09"}
     assert order(made(market, healths=healths))[0] == "gemini"
     assert order(made(market, healths=healths, policy=replace(POLICY, request_deadline_s=20.0)))[0] == "fal"
+
+
+HALF_OPEN = Health(
+    estimate=estimate(60.0, 0.1, sigma=0.4, long_run_median_s=14.0, long_run_success=0.95),
+    breaker=Breaker(score=8.0, opened_at=NOW - 15, open_until=NOW, open_s=15),
+)
+"""Two sigmas above its long-run median are 31.2 s."""
+
+
+def with_a_trial(deadline_s: float, wishes: RouteWishes | None = None) -> list[str]:
+    route = made(
+        {"gemini": "0.01", "fal": "0.08", "replicate": "0.09"},
+        healths=keyed(gemini=HALF_OPEN, fal=Health(estimate=FAL), replicate=Health(estimate=REPLICATE)),
+        policy=replace(POLICY, request_deadline_s=deadline_s),
+        wishes=wishes or RouteWishes(),
+    )
+    assert [each.probe for each in route.candidates] == [name == "gemini" for name in order(route)]
+    return order(route)
+
+
+def test_a_trial_that_the_deadline_would_cut_short_goes_last_and_is_not_left_out() -> None:
+    assert with_a_trial(31.5)[0] == "gemini"
+    assert with_a_trial(31.0) == ["fal", "replicate", "gemini"]
+
+
+def test_an_offer_in_service_with_the_same_figures_is_asked_first_however_short_the_deadline() -> None:
+    quick = Health(estimate=estimate(14.0, 0.95, sigma=0.4))
+    healths = keyed(gemini=quick, fal=Health(estimate=FAL))
+    route = made({"gemini": "0.01", "fal": "0.08"}, healths=healths, policy=replace(POLICY, request_deadline_s=31.0))
+    assert order(route) == ["gemini", "fal"]
+
+
+def test_a_caller_who_names_an_order_gets_it_though_the_trial_may_be_cut_short() -> None:
+    assert with_a_trial(31.0, RouteWishes(order=("gemini",)))[0] == "gemini"
 
 
 def test_a_failure_in_the_family_lowers_the_others_success_by_what_was_learned() -> None:

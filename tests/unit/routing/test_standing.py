@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,9 +14,12 @@ from routing.health import CLOSED, UNTRIED, Health, HealthState
 from routing.standing import Standing
 from routing.stats.outcome import Outcome, OutcomeKind, StatKey
 from routing.stats.store import Notice
-from tests.unit.routing.making import MODEL, NOW, POLICY, delivered, failed
+from tests.unit.routing.making import MODEL, NOW, delivered, failed
+from tests.unit.routing.making import POLICY as SHIPPED
 
 FAL, GEMINI = f"fal/{MODEL}", f"gemini/{MODEL}"
+POLICY = replace(SHIPPED, breaker=replace(SHIPPED.breaker, trip=5.5))
+"""Three failures in a row open it."""
 KEY = StatKey(FAL, Operation.GENERATE, Resolution.R1K)
 
 
@@ -24,8 +28,10 @@ def made() -> tuple[Standing, list[str]]:
     return Standing([FAL, GEMINI], POLICY, closed.append), closed
 
 
-def counted(standing: Standing, kind: OutcomeKind, *, at: float, seconds: float = 1.0) -> bool:
-    return standing.counted(Outcome(KEY, kind, at, seconds), success=0.93, now=at)
+def counted(
+    standing: Standing, kind: OutcomeKind, *, at: float, seconds: float = 1.0, running: Sequence[float] = ()
+) -> bool:
+    return standing.counted(Outcome(KEY, kind, at, seconds), success=0.93, running=running, now=at)
 
 
 def tripped() -> tuple[Standing, list[str], list[bool]]:
@@ -55,6 +61,34 @@ def test_a_delivery_after_the_opening_closes_it_and_the_board_is_told() -> None:
     assert counted(standing, OutcomeKind.DELIVERED, at=later + 1)
     assert closed == [FAL]
     assert standing.breaker(FAL).state(now=later + 1) is BreakerState.CLOSED
+
+
+def failures_until_open(standing: Standing, *, running: Sequence[float], at: float = NOW) -> int:
+    count = 0
+    while standing.breaker(FAL).state(now=at) is BreakerState.CLOSED:
+        at += 0.1
+        counted(standing, OutcomeKind.FAILED, at=at, seconds=1.0, running=running)
+        count += 1
+    return count
+
+
+def test_tries_that_began_since_the_first_failure_did_and_outlived_this_one_hold_the_breaker() -> None:
+    alone, before, since, younger = (made()[0] for _ in range(4))
+    needed = failures_until_open(alone, running=())
+    assert failures_until_open(before, running=[NOW - 5.0] * 20) == needed
+    assert failures_until_open(since, running=[NOW - 0.85] * 20) > needed
+    assert failures_until_open(younger, running=[NOW + 60.0] * 20) == needed
+
+
+def test_what_hangs_from_before_a_closing_seen_elsewhere_does_not_hold_the_breaker() -> None:
+    turned = []
+    for running in ((), [NOW + 5.0] * 20):
+        standing, _, _ = tripped()
+        opened = standing.breaker(FAL)
+        theirs = Breaker(2.75, opened.opened_at, 0.0, opened.open_s, closed_at=NOW + 20)
+        standing.merge(Notice(FAL, NOW + 20, UNTRIED, theirs))
+        turned.append(failures_until_open(standing, running=running, at=NOW + 30))
+    assert turned[0] == turned[1]
 
 
 def test_refusals_never_reach_the_breaker() -> None:

@@ -185,8 +185,8 @@ WRONG = {
     ),
     "success_min = 0.6|success_min = 0.99": "breaker.success_min: 0.99 is above breaker.success_max, which is 0.985.",
     "\nopen_s = 15.0|\nopen_s = 150.0": "breaker.open_s: 150 is above breaker.max_open_s, which is 120.",
-    "\nraise_after_s = 15.0|\nraise_after_s = 300.0": (
-        "limits.raise_after_s: 300 is above limits.max_raise_after_s, which is 240."
+    "\nraise_after_s = 2.0|\nraise_after_s = 300.0": (
+        "limits.raise_after_s: 300 is above limits.max_raise_after_s, which is 30."
     ),
     "\ntest_wait_s = 3.0|\ntest_wait_s = 90.0": "limits.test_wait_s: 90 is above limits.max_test_wait_s, which is 60.",
     "hedge_share = 0.30|hedge_share = 30": "policies.fastest.hedge_share: 30 is wrong: it must be at most 1.",

@@ -16,6 +16,7 @@ from app.doors.ops.route_plan import explained
 from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
 from routing.board import Board
+from routing.breaker import BreakerState
 from routing.health import HealthState
 from routing.knobs import Objective
 from routing.stats.outcome import OutcomeKind
@@ -188,11 +189,14 @@ def test_looking_asks_for_no_lease_and_leaves_the_number_of_replicas() -> None:
     told.wanted_leases(now=NOW)
     later = NOW + CATALOG.policy.exploration.lease_s + CATALOG.policy.breaker.max_open_s
     told.wanted_leases(now=later)
-    assert row(told, "gemini", now=later)["state"] == "half_open"
+    assert told.breaker(f"gemini/{NB2}").state(now=later) is BreakerState.HALF_OPEN
+    assert row(told, "gemini", now=later)["state"] == "open", "nobody may try it out without the lease"
     assert told.wanted_leases(now=later) == frozenset()
     assert told.replicas == 3
     told.healths(CATALOG.offers, Operation.GENERATE, Resolution.R1K, now=later)
     assert f"gemini/{NB2}" in told.wanted_leases(now=later), "a request does ask"
+    told.granted(f"gemini/{NB2}", later + 60.0)
+    assert row(told, "gemini", now=later)["state"] == "half_open"
 
 
 async def test_a_pinned_name_shows_one_provider_with_its_rank_among_all() -> None:
