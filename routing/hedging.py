@@ -13,6 +13,9 @@ from routing.knobs import HedgeKnobs, Objective
 from routing.objective import Option, share_within
 
 _SQRT2 = sqrt(2.0)
+HANGING = 0.15
+"""Share of failures that are taken to be silent until they are given up; assumed. What is silent long after nearly
+every success has come is probably one of these."""
 _NORMAL_POINTS = (-1.5341, -0.8871, -0.4888, -0.1573, 0.1573, 0.4888, 0.8871, 1.5341)
 """Midpoints of eight equally likely parts of the standard normal distribution."""
 
@@ -23,9 +26,13 @@ def first_look_s(running: Option, knobs: HedgeKnobs) -> float:
 
 
 def delivers_yet(running: Option, age_s: float) -> float:
-    """Probability that a try still silent at this age will deliver. Failures are taken to end exponentially."""
+    """Probability that a try still silent at this age will deliver.
+
+    Most failures are taken to end exponentially, at their mean; some are taken to hang.
+    """
     late = 0.5 * erfc((log(max(age_s, 1e-3)) - log(running.median_s)) / (running.sigma * _SQRT2))
-    failing = (1.0 - running.success) * exp(-age_s / max(running.failure_s, 1e-3))
+    silent = (1.0 - HANGING) * exp(-age_s / max(running.failure_s, 1e-3)) + HANGING
+    failing = (1.0 - running.success) * silent
     alive = running.success * late
     return alive / (alive + failing) if alive + failing > 0 else 0.0
 
@@ -50,7 +57,9 @@ def worth_hedging(
     rest = _rest_quantiles(running, age_s, left_s)
     other = [second.median_s * exp(point * second.sigma) for point in _NORMAL_POINTS]
     mean_rest, mean_other = sum(rest) / len(rest), sum(other) / len(other)
-    failing_s = min(running.failure_s, left_s)
+    ending = (1.0 - HANGING) * exp(-age_s / max(running.failure_s, 1e-3))
+    hangs = HANGING / (HANGING + ending)
+    failing_s = hangs * left_s + (1.0 - hangs) * min(running.failure_s, left_s)
     alone = first_delivers * mean_rest + (1.0 - first_delivers) * (failing_s + mean_other)
     first_of_both = sum(min(one, two) for one in rest for two in other) / (len(rest) * len(other))
     together = (
