@@ -19,6 +19,8 @@ from providers.registry import PROVIDERS
 
 SIMULATOR_PORT = 9090
 SIMULATED_KEY = "simulated-key-of-no-value"
+_SETTLE_SECONDS = 0.2
+"""From the first answer to the look whether it was ours: a simulator that found its port taken has ended by then."""
 _START_SECONDS = 30.0
 
 
@@ -76,7 +78,9 @@ class Simulation:
             deadline = time.monotonic() + _START_SECONDS
             while self._process.poll() is None and time.monotonic() < deadline:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    return self
+                    time.sleep(_SETTLE_SECONDS)
+                    if self._process.poll() is None:
+                        return self
                 time.sleep(0.05)
         except BaseException:  # a signal while starting
             self._stop()

@@ -177,10 +177,7 @@ class Board:
         if ticket.trial:
             self._trials.ended(key)
         elif ticket.candidate.probe:
-            seconds = attempt.seconds if attempt.fault is None else None
-            self.exploration.probe_ended(
-                key, seconds=seconds, expected_s=ticket.estimate.median_s, sigma=ticket.estimate.sigma, now=now
-            )
+            self.exploration.probe_ended(key, delivered=attempt.fault is None, now=now)
         if before is not None and before.fault in _SHARED_FAULTS:
             self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
             self.kin = self.families.factors(self._providers)

@@ -5,8 +5,6 @@ Which offer is worth a look is for the ranking to say; here is only how often, h
 
 from __future__ import annotations
 
-from math import exp
-
 from routing.knobs import ExplorationKnobs
 
 _ROUNDING = 1e-9
@@ -16,14 +14,11 @@ _ROUNDING = 1e-9
 class _Looks:
     """What is remembered of one offer."""
 
-    __slots__ = ("follow_ups", "leased_until", "probing", "probing_again", "tried_at", "wanted_at")
+    __slots__ = ("leased_until", "probing", "tried_at", "wanted_at")
 
     def __init__(self) -> None:
         self.tried_at: float | None = None
         self.probing = False
-        self.probing_again = False
-        """Whether the probe under way is a follow-up."""
-        self.follow_ups = 0
         self.leased_until = 0.0
         self.wanted_at: float | None = None
 
@@ -56,15 +51,11 @@ class Exploration:
         looks = self._of(offer)
         if looks.probing:
             return False
-        if looks.follow_ups > 0:
-            if not _affordable(self._budget, self._knobs.follow_up_cost):
-                return False
-        else:
-            interval_s = self._knobs.hopeful_s if hopeful else self._knobs.likely_s
-            if looks.tried_at is not None and now - looks.tried_at < interval_s:
-                return False
-            if not _affordable(self._budget, 1.0):
-                return False
+        interval_s = self._knobs.hopeful_s if hopeful else self._knobs.likely_s
+        if looks.tried_at is not None and now - looks.tried_at < interval_s:
+            return False
+        if self._budget < 1.0 - _ROUNDING:
+            return False
         if self.shared and now >= looks.leased_until:
             if asking:
                 looks.wanted_at = now
@@ -75,36 +66,25 @@ class Exploration:
         """An ordinary try at the offer started: it says what a probe would, so none is due for an interval."""
         looks = self._of(offer)
         looks.tried_at = now
-        looks.follow_ups = 0
         looks.wanted_at = None
 
     def probe_started(self, offer: str, *, now: float) -> None:
-        """A probe starts and is paid for from the budget; follow-ups are cheaper."""
+        """A probe starts and is paid for from the budget."""
         looks = self._of(offer)
         looks.probing = True
         looks.tried_at = now
         looks.wanted_at = None
-        looks.probing_again = looks.follow_ups > 0
-        if looks.probing_again:
-            looks.follow_ups -= 1
-            self._budget -= self._knobs.follow_up_cost
-        else:
-            self._budget -= 1.0
+        self._budget -= 1.0
 
-    def probe_ended(self, offer: str, *, seconds: float | None, expected_s: float, sigma: float, now: float) -> None:
-        """A probe ended after ``seconds``, or delivered nothing (None).
+    def probe_ended(self, offer: str, *, delivered: bool, now: float) -> None:
+        """A probe ended.
 
-        ``expected_s`` is the median believed until now and ``sigma`` the standard deviation of its logarithm. A probe
-        much faster than that is followed by more at once; a follow-up never is, which bounds what a lucky series costs.
-        A failed probe ends the series, and its interval runs from here: a hang must not make the next look due at once.
+        The interval of a failed one runs from its end: a hang must not make the next look due at once.
         """
         looks = self._of(offer)
-        follow_up, looks.probing, looks.probing_again = looks.probing_again, False, False
-        if seconds is None:
-            looks.follow_ups = 0
+        looks.probing = False
+        if not delivered:
             looks.tried_at = now
-        elif not follow_up and seconds <= expected_s * exp(-self._knobs.surprise_sigmas * sigma):
-            looks.follow_ups = self._knobs.follow_ups
 
     def wanted(self, now: float) -> set[str]:
         """Offers whose probe would be due but for the lease; what nobody has asked for again is dropped in time."""
@@ -129,7 +109,3 @@ class Exploration:
         if looks is None:
             looks = self._looks[offer] = _Looks()
         return looks
-
-
-def _affordable(budget: float, cost: float) -> bool:
-    return budget >= cost - _ROUNDING

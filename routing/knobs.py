@@ -181,11 +181,6 @@ class ExplorationKnobs:
     hopeful_s: float = 300.0
     """Interval for an offer that would be the best if it were ``hope`` times as fast."""
     hope: float = 4.0
-    surprise_sigmas: float = 1.5
-    """A probe that is this many sigmas faster than expected is followed by more at once."""
-    follow_ups: int = 4
-    follow_up_cost: float = 0.25
-    """Share of the budget one such probe costs."""
     lease_s: float = 60.0
     """How long one replica alone may probe an offer."""
 

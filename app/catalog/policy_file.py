@@ -129,9 +129,6 @@ class ExplorationTable(StrictShape):
     likely_s: Seconds
     hopeful_s: Seconds
     hope: Annotated[float, Field(ge=1, allow_inf_nan=False)]
-    surprise_sigmas: NotNegative
-    follow_ups: Annotated[int, Field(ge=0)]
-    follow_up_cost: Share
     lease_s: Seconds
 
 

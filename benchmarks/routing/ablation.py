@@ -47,7 +47,6 @@ VARIANTS: Final[Mapping[str, Policy]] = MappingProxyType(
         "learned limits and line": _without(lambda one: replace(one, limits=replace(one.limits, refusals=NEVER))),
         "exploration": _without(lambda one: replace(one, exploration=replace(one.exploration, share=0.0))),
         "hopeful exploration": _without(lambda one: replace(one, exploration=replace(one.exploration, hope=1.0))),
-        "follow-up probes": _without(lambda one: replace(one, exploration=replace(one.exploration, follow_ups=0))),
         "change detection": _without(
             lambda one: replace(one, statistics=replace(one.statistics, change_threshold=float(NEVER)))
         ),

@@ -11,7 +11,11 @@ from app.settings import Settings
 from providers.registry import PROVIDERS, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = [path for package in ("app", "benchmarks", "providers", "routing", "simulator") for path in (ROOT / package).rglob("*.py")]
+CODE = [
+    path
+    for package in ("app", "benchmarks", "providers", "routing", "simulator")
+    for path in (ROOT / package).rglob("*.py")
+]
 TESTS = list((ROOT / "tests").rglob("*.py"))
 
 

@@ -27,7 +27,11 @@ def client(start: StartGateway) -> Iterator[openai.OpenAI]:
 
 
 def generate(client: openai.OpenAI, **fields: Any) -> dict[str, Any]:
-    extra = {key: fields.pop(key) for key in tuple(fields) if key in {"aspect_ratio", "resolution", "timeout", "value_of_time"}}
+    extra = {
+        key: fields.pop(key)
+        for key in tuple(fields)
+        if key in {"aspect_ratio", "resolution", "timeout", "value_of_time"}
+    }
     answer = client.images.generate(prompt=fields.pop("prompt", "a red fox in the snow"), extra_body=extra, **fields)
     dumped: dict[str, Any] = answer.model_dump()
     return dumped

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
 
 import httpx
 import pytest
 
-from app.catalog.catalog import Catalog
 from app.demo import Simulation, simulated_settings
 from app.main import create_app
 from app.settings import Settings
 from providers.registry import PROVIDERS
 from simulator.vendors import PACES, TIER_FACTORS, Tier, Vendor
 from tests.e2e.conftest import NANO_BANANA_2, Vendors
+from tests.scaled import scaled_catalog
 from tests.servers import running
 
 TIME_SCALE = 5.0
@@ -27,32 +25,6 @@ RAMP_S = 0.1
 """Between one caller's beginning and the next one's. All at once, the failures of the first round would arrive together
 and before the first success, and look like an outage."""
 SUCCESS = {"gemini": 0.92, "vertex": 0.85}
-
-
-def scaled(knobs: Any, by: float) -> Any:
-    """The knobs of a world in which everything happens ``by`` times faster."""
-    changed: dict[str, Any] = {}
-    for field in fields(knobs):
-        value = getattr(knobs, field.name)
-        if is_dataclass(value):
-            changed[field.name] = scaled(value, by)
-        elif field.name == "objectives":
-            changed[field.name] = {name: scaled(objective, by) for name, objective in value.items()}
-        elif field.name.endswith("_usd_per_s"):
-            changed[field.name] = value * by
-        elif field.name.endswith("_s") or field.name == "seconds":
-            changed[field.name] = (
-                value / by if isinstance(value, float) else {tier: each / by for tier, each in value.items()}
-            )
-    return replace(knobs, **changed)
-
-
-def accelerated(catalog: Catalog, by: float) -> Catalog:
-    offers = tuple(
-        replace(offer, expected_seconds=offer.expected_seconds and offer.expected_seconds / by)
-        for offer in catalog.offers
-    )
-    return replace(catalog, policy=scaled(catalog.policy, by), offers=offers)
 
 
 async def draw(url: str, provider: str) -> None:
@@ -75,13 +47,13 @@ async def draw_from_all(url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_figures_agree_with_the_truth_of_the_vendors(shipped: Catalog) -> None:
+def test_figures_agree_with_the_truth_of_the_vendors() -> None:
     with Simulation(time_scale=TIME_SCALE) as simulation:
         vendors = Vendors(simulation.base_url)
         for provider, success in SUCCESS.items():
             vendors.fail(provider, "503", rate=1.0 - success)
         settings = simulated_settings(Settings(_env_file=None), PROVIDERS, simulation.base_url)
-        with running(create_app(settings, catalog=accelerated(shipped, TIME_SCALE))) as url:
+        with running(create_app(settings, catalog=scaled_catalog(TIME_SCALE))) as url:
             asyncio.run(draw_from_all(url))
             rows = httpx.get(f"{url}/v1/models/{NANO_BANANA_2}/providers", timeout=30).json()["data"]
         vendors.close()

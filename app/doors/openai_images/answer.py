@@ -62,9 +62,10 @@ def metadata_of(
 ) -> dict[str, object]:
     """What the gateway did, for the body of an answer or an error.
 
-    ``policy`` is the name of the routing policy that was followed; ``model`` is the public name; left out, the one that was tried. ``provider`` and ``provider_model`` are null when
-    nobody delivered. ``cost_usd`` is what the caller is charged, once: the cost of the attempt that delivered, or
-    nothing. What failed attempts cost stands with each of them.
+    ``policy`` is the name of the routing policy that was followed; ``model`` is the public name; left out, the one that
+    was tried. ``provider`` and ``provider_model`` are null when nobody delivered. ``cost_usd`` is what the caller is
+    charged, once: the cost of the attempt that delivered, or nothing. What failed attempts cost stands with each of
+    them.
     """
     winner = _winner(attempts)
     return {

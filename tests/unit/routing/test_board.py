@@ -19,7 +19,7 @@ from routing.stats.store import Event, Loaded, Notice
 from routing.steps import Try
 from routing.ticket import Ticket
 from routing.wishes import RouteWishes
-from tests.unit.routing.making import MODEL, NOW, POLICY, Street, ended, offers_of
+from tests.unit.routing.making import MODEL, NOW, POLICY, Street, carried_out, ended, offers_of
 
 FAL, GEMINI = f"fal/{MODEL}", f"gemini/{MODEL}"
 AT_1K = StatKey(FAL, Operation.GENERATE, Resolution.R1K)
@@ -280,3 +280,22 @@ def test_exploring_stays_within_its_share_of_requests() -> None:
     street = Street({"fal": "0.05", "gemini": "0.051"})
     went = [street.served(now=NOW + 5 * number, seconds=12.0) for number in range(400)]
     assert 0 < went.count("gemini") <= POLICY.exploration.share * 400
+
+
+@pytest.mark.parametrize(("fault", "from_s"), [(None, 0.0), (Fault.BAD_REPLY, 20.0)])
+def test_the_next_probe_is_due_an_interval_after_the_beginning_of_a_good_one_and_the_end_of_a_failed_one(
+    fault: Fault | None, from_s: float
+) -> None:
+    street = Street({"fal": "0.05", "gemini": "0.051"})
+    for second in range(100):
+        street.served(now=NOW - 200 + second, seconds=12.0, wishes=RouteWishes(only=frozenset({"fal"})))
+    passage = street.passage(now=NOW)
+    step = passage.next(now=NOW)
+    assert isinstance(step, Try)
+    assert step.candidate.probe
+    carried_out(passage, step, now=NOW, seconds=20.0, fault=fault)
+    for _ in range(20):
+        street.board.arrived()
+    due_at = NOW + from_s + POLICY.exploration.likely_s
+    assert not street.board.exploration.due(GEMINI, hopeful=False, now=due_at - 0.1)
+    assert street.board.exploration.due(GEMINI, hopeful=False, now=due_at)

@@ -1,4 +1,4 @@
-"""Tests of exploration: how many probes, how often, what follows a good one, and which replica may."""
+"""Tests of exploration: how many probes, how often, and by which replica."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from routing.exploration import Exploration
 from routing.knobs import ExplorationKnobs
 
-KNOBS = ExplorationKnobs(likely_s=30.0, hopeful_s=120.0, follow_ups=2, follow_up_cost=0.25)
+KNOBS = ExplorationKnobs(likely_s=30.0, hopeful_s=120.0)
 NOW = 1_790_000_000.0
 FAL = "fal/pictura"
 VERTEX = "vertex/pictura"
@@ -22,9 +22,9 @@ def saved_up(requests: int = 100, knobs: ExplorationKnobs = KNOBS) -> Exploratio
     return exploration
 
 
-def probe(exploration: Exploration, *, seconds: float | None, now: float = NOW, expected_s: float = 60.0) -> None:
-    exploration.probe_started(FAL, now=now)
-    exploration.probe_ended(FAL, seconds=seconds, expected_s=expected_s, sigma=0.4, now=now + (seconds or 5.0))
+def probe(exploration: Exploration, *, seconds: float, delivered: bool = True) -> None:
+    exploration.probe_started(FAL, now=NOW)
+    exploration.probe_ended(FAL, delivered=delivered, now=NOW + seconds)
 
 
 def test_nothing_is_saved_up_at_the_start_and_the_first_probe_waits_for_its_share() -> None:
@@ -48,7 +48,7 @@ def test_probes_never_take_more_than_their_share_of_traffic(gaps: list[float]) -
         for offer in (FAL, VERTEX, "replicate/pictura"):
             if exploration.due(offer, hopeful=False, now=now):
                 exploration.probe_started(offer, now=now)
-                exploration.probe_ended(offer, seconds=10.0, expected_s=10.0, sigma=0.4, now=now)
+                exploration.probe_ended(offer, delivered=True, now=now)
                 probes += 1
         assert probes <= KNOBS.share * number + 1e-6
 
@@ -86,60 +86,18 @@ def test_an_offer_has_one_probe_in_flight_however_long_it_takes() -> None:
     assert not exploration.due(FAL, hopeful=False, now=NOW + 500)
 
 
-def test_a_surprisingly_good_probe_is_followed_by_two_more_at_once_at_a_quarter_of_the_price() -> None:
-    exploration = saved_up(17)
-    probe(exploration, seconds=12.0)
-    now = NOW + 12
-    assert not exploration.due(FAL, hopeful=True, now=now)
-    for _ in range(4):
-        exploration.request_seen()
-    assert exploration.due(FAL, hopeful=True, now=now)
-    probe(exploration, seconds=12.0, now=now)
-    for _ in range(5):
-        exploration.request_seen()
-    assert exploration.due(FAL, hopeful=True, now=now + 12)
-    probe(exploration, seconds=12.0, now=now + 12)
-    for _ in range(50):
-        exploration.request_seen()
-    assert not exploration.due(FAL, hopeful=True, now=now + 24)
-
-
-def test_follow_ups_are_followed_by_none_however_good_they_are() -> None:
+def test_however_fast_a_probe_was_the_next_one_waits_for_its_interval() -> None:
     exploration = saved_up()
-    now, probes = NOW, 0
-    while exploration.due(FAL, hopeful=True, now=now):
-        probe(exploration, seconds=1.0, now=now)
-        now += 1.0
-        probes += 1
-    assert probes == 1 + KNOBS.follow_ups
+    probe(exploration, seconds=0.5)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 29)
+    assert exploration.due(FAL, hopeful=False, now=NOW + 30)
 
 
-def test_a_follow_up_too_has_the_offer_to_itself() -> None:
+def test_the_interval_of_a_probe_that_fails_runs_from_its_end() -> None:
     exploration = saved_up()
-    probe(exploration, seconds=12.0)
-    exploration.probe_started(FAL, now=NOW + 12)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 12)
-
-
-def test_an_ordinary_try_takes_the_place_of_follow_ups() -> None:
-    exploration = saved_up()
-    probe(exploration, seconds=12.0)
-    exploration.tried(FAL, now=NOW + 12)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 13)
-
-
-def test_a_probe_as_fast_as_chance_allows_is_no_surprise() -> None:
-    exploration = saved_up()
-    probe(exploration, seconds=35.0, expected_s=60.0)
-    assert not exploration.due(FAL, hopeful=True, now=NOW + 35)
-
-
-def test_a_probe_that_fails_ends_the_series_and_the_interval_runs_from_its_end() -> None:
-    exploration = saved_up()
-    probe(exploration, seconds=12.0)
-    probe(exploration, seconds=None, now=NOW + 12)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 17 + 29)
-    assert exploration.due(FAL, hopeful=False, now=NOW + 17 + 30)
+    probe(exploration, seconds=40.0, delivered=False)
+    assert not exploration.due(FAL, hopeful=False, now=NOW + 40 + 29)
+    assert exploration.due(FAL, hopeful=False, now=NOW + 40 + 30)
 
 
 def test_without_the_lease_a_replica_wants_and_does_not_probe() -> None:

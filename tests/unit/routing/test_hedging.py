@@ -15,6 +15,7 @@ from routing.fallback import next_step
 from routing.health import Health
 from routing.hedging import delivers_yet, first_look_s, worth_hedging
 from routing.knobs import OBJECTIVES, HedgeKnobs
+from routing.objective import share_within
 from routing.plan import RoutePlan
 from routing.steps import Hedge, Running, Step, Try, Wait, Waiting
 from routing.wishes import RouteWishes
@@ -59,6 +60,12 @@ def test_silence_speaks_ever_more_for_a_hang() -> None:
     assert shares == sorted(shares, reverse=True)
     assert shares[0] == pytest.approx(0.92)
     assert shares[-1] < 0.01
+
+
+def test_what_is_silent_long_after_nearly_every_success_probably_hangs_however_quick_failures_are() -> None:
+    quick = replace(RUNNING, failure_s=2.0)
+    assert share_within(quick, 40.0) > 0.99
+    assert delivers_yet(quick, 40.0) < 0.2
 
 
 @given(age=st.floats(0.0, 1000.0), success=st.floats(0.0, 1.0), failure_s=st.floats(0.0, 300.0))
@@ -136,6 +143,15 @@ def test_a_silent_try_is_hedged_with_the_other_provider_when_it_is_wanted() -> N
     assert tried(step) == "fal"
     assert step.limit_s == pytest.approx(12.0 * exp(3 * 0.35))
     assert not step.ends_at_deadline
+
+
+def test_a_try_that_probably_hangs_is_hedged_before_its_limit_though_failures_are_known_to_be_quick() -> None:
+    quick = Health(estimate=estimate(13.0, 0.92, failure_s=2.0))
+    healths = {**HEALTHS, "gemini/pictura": quick}
+    route = made(MARKET, healths=healths, wishes=OPTED_IN)
+    step = look(age_s=40.0, healths=healths, route=route)
+    assert isinstance(step, Hedge)
+    assert tried(step) == "fal"
 
 
 def test_before_the_first_look_the_request_waits_for_it() -> None:
