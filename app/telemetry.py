@@ -197,7 +197,7 @@ class Telemetry:
                 }
                 for attempt in attempts
             ],
-            candidates=[candidate.reason for candidate in plan.candidates],
+            candidates={candidate.offer.key: candidate.reason for candidate in plan.candidates},
             rejected={rejection.offer.key: rejection.reason for rejection in plan.rejections},
         )
 

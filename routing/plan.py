@@ -17,6 +17,7 @@ from routing.prices import PriceTable, Quote
 from routing.ranking import Entry, Ranked, entry_of, ranked, worth_exploring
 from routing.reasons import (
     Standing,
+    about,
     blocked_reason,
     full_reason,
     last_resort_reason,
@@ -191,7 +192,7 @@ def _last_resort(entry: Entry, objective: Objective, *, now: float) -> Candidate
     """A candidate that may not be tried just now, in a plan that has no others."""
     back = kept_back(entry, now=now)
     ranked_last = Ranked(entry, index_of(entry.option, objective))
-    return _candidate(ranked_last, last_resort_reason(back.reason), probe=False, kept=back)
+    return _candidate(ranked_last, last_resort_reason(about(entry.offer.provider, back.reason)), probe=False, kept=back)
 
 
 def _candidate(each: Ranked, reason: str, *, probe: bool, kept: Rejection | None = None) -> Candidate:

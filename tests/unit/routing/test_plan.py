@@ -17,6 +17,7 @@ from routing.health import Health, probing
 from routing.plan import RoutePlan, plan
 from routing.policy import Policy
 from routing.prices import PriceTable
+from routing.reasons import about
 from routing.wishes import RouteWishes
 from tests.unit.routing.making import (
     MODEL,
@@ -177,7 +178,8 @@ def test_when_nobody_may_be_asked_everybody_is_a_candidate_the_least_bad_first()
     assert route.rejections == ()
     for candidate in route.candidates:
         assert candidate.kept_back is not None
-        assert candidate.reason == f"the last resort, for nobody else can be asked: {candidate.kept_back.reason}"
+        told = about(candidate.offer.provider, candidate.kept_back.reason)
+        assert candidate.reason == f"the last resort, for nobody else can be asked: {told}"
 
 
 def test_each_candidate_says_why_it_stands_where_it_stands() -> None:
