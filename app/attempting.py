@@ -19,9 +19,20 @@ from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.passage import Passage
 from routing.steps import Hedge, Try
+from routing.ticket import Ticket
 
 LEAVE_SHARE = 0.5
 """Share of the request's remaining time that cancelling a try may take before the next one begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A try that the board knows of."""
+
+    step: Try | Hedge
+    started: float
+    """Unix seconds."""
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +62,29 @@ class Attempting:
         self._telemetry = telemetry
         self._clock = clock
 
-    async def attempt(self, step: Try | Hedge, passage: Passage, request: ImageRequest, model: PublicModel) -> Ended:
+    def begin(self, step: Try | Hedge, passage: Passage) -> Begun:
+        """Tell the board that the step is being carried out. Whoever begins a try must carry it out or drop it."""
+        started = self._clock()
+        return Begun(step, started, passage.began(step, now=started))
+
+    def drop(self, begun: Begun, passage: Passage) -> None:
+        """End a try that was begun and never carried out; one that has ended is left as it is."""
+        if passage.runs(begun.ticket):
+            left = ProviderError(Fault.ABANDONED, "the caller left", spend=Spend.NONE)
+            attempt = self._attempt(begun, Spend.NONE, left, Trace())
+            passage.ended(begun.ticket, attempt, now=self._clock())
+
+    async def attempt(self, begun: Begun, passage: Passage, request: ImageRequest, model: PublicModel) -> Ended:
         """One try, recorded in the passage and told to telemetry whatever happens; cancellation is passed on."""
-        candidate, route = step.candidate, passage.plan
+        step, started, route = begun.step, begun.started, passage.plan
+        candidate = step.candidate
         provider = self._providers[candidate.offer.provider]
         trace = Trace()
-        started = self._clock()
-        ticket = passage.began(step, now=started)
         paid = False
 
         def record(spend: Spend, failed: ProviderError | None = None) -> Attempt:
-            attempt = self._attempt(step, started, spend, failed, trace)
-            passage.ended(ticket, attempt, now=self._clock())
+            attempt = self._attempt(begun, spend, failed, trace)
+            passage.ended(begun.ticket, attempt, now=self._clock())
             self._telemetry.attempt_ended(attempt, request)
             return attempt
 
@@ -103,10 +125,8 @@ class Attempting:
             raise
         return Ended(record(Spend.CHARGED), delivered, result, trace.simulated)
 
-    def _attempt(
-        self, step: Try | Hedge, started: float, spend: Spend, failed: ProviderError | None, trace: Trace
-    ) -> Attempt:
-        candidate = step.candidate
+    def _attempt(self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace) -> Attempt:
+        step, started, candidate = begun.step, begun.started, begun.step.candidate
         ended = Attempt(
             offer=candidate.offer,
             started_at=started,

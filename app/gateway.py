@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from app.attempting import Attempting, Ended
+from app.attempting import Attempting, Begun, Ended
 from app.catalog.models import PublicModel
 from app.media.verify import Delivered
 from app.telemetry import Telemetry
@@ -56,11 +56,8 @@ class Made:
     warnings: tuple[Warning, ...]
     simulated: bool
     choice: Choice
-
-    @property
-    def winner(self) -> Attempt:
-        """The attempt that delivered."""
-        return next(attempt for attempt in reversed(self.attempts) if attempt.fault is None)
+    winner: Attempt
+    """The attempt whose image this is; with hedges another may have delivered in the same moment."""
 
     @property
     def cost(self) -> Decimal:
@@ -138,6 +135,7 @@ class Gateway:
                 wishes=choice.wishes,
                 wake=woken.set,
                 attempts=attempts,
+                again=bool(failed),
             )
             failed.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
             try:
@@ -151,7 +149,7 @@ class Gateway:
             if won is not None and won.delivered is not None and won.result is not None:
                 usage, warnings = won.result.usage, won.result.warnings
                 warnings = (*choice.warnings, *warnings)
-                return Made(won.delivered, passage.plan, attempts, usage, warnings, simulated, choice)
+                return Made(won.delivered, passage.plan, attempts, usage, warnings, simulated, choice, won.attempt)
         told = next((route for route in reversed(failed) if route.candidates), failed[0])
         raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
 
@@ -171,7 +169,8 @@ class Gateway:
                 if _may_be_hedged(passage.plan):
                     ended += await self._raced(step, passage, choice)
                 else:
-                    ended.append(await self._attempting.attempt(step, passage, choice.request, choice.model))
+                    begun = self._attempting.begin(step, passage)
+                    ended.append(await self._attempting.attempt(begun, passage, choice.request, choice.model))
                 if any(one.delivered is not None for one in ended):
                     return ended
             else:
@@ -180,31 +179,36 @@ class Gateway:
     async def _raced(self, first: Try | Hedge, passage: Passage, choice: Choice) -> list[Ended]:
         """One try and, when it is worth it, others beside it. Ends when one delivers or all have failed."""
         ended: list[Ended] = []
+        under_way: dict[asyncio.Task[Ended], Begun] = {}
 
-        def start(step: Try | Hedge) -> asyncio.Task[Ended]:
-            return asyncio.create_task(self._attempting.attempt(step, passage, choice.request, choice.model))
+        def start(step: Try | Hedge) -> None:
+            begun = self._attempting.begin(step, passage)
+            task = asyncio.create_task(self._attempting.attempt(begun, passage, choice.request, choice.model))
+            under_way[task] = begun
 
-        tasks = {start(first)}
-        await asyncio.sleep(0)  # lets the try begin, so that it is known to be running
         try:
-            while tasks:
+            start(first)
+            while under_way:
                 step = passage.next(now=self.clock())
                 if isinstance(step, Hedge):
-                    tasks.add(start(step))
-                    await asyncio.sleep(0)
+                    start(step)
                     continue
                 until = passage.plan.deadline_at if isinstance(step, Try | GiveUp) else step.until
-                done, tasks = await asyncio.wait(
-                    tasks, timeout=max(until - self.clock(), _TICK_S), return_when=asyncio.FIRST_COMPLETED
+                done, _ = await asyncio.wait(
+                    under_way, timeout=max(until - self.clock(), _TICK_S), return_when=asyncio.FIRST_COMPLETED
                 )
                 ended += [task.result() for task in done]
+                for task in done:
+                    del under_way[task]
                 if any(one.delivered is not None for one in ended):
                     break
         finally:
             lost = any(one.delivered is not None for one in ended)
-            for task in tasks:
+            for task in under_way:
                 task.cancel(AbandonReason.HEDGE_LOST if lost else None)
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*under_way, return_exceptions=True)
+            for begun in under_way.values():
+                self._attempting.drop(begun, passage)  # one cancelled before its first step
         return ended
 
 

@@ -12,8 +12,10 @@ from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
 from routing.attempt import Attempt
 from routing.breaker import Breaker, BreakerState
+from routing.caps import Caps, line_key
 from routing.exploration import Exploration
 from routing.families import Families
+from routing.figures import Figures
 from routing.health import Health
 from routing.limits import Limit
 from routing.line import Line, Place
@@ -22,18 +24,17 @@ from routing.policy import Policy
 from routing.ranking import priors_of
 from routing.route_plan import Candidate
 from routing.standing import Standing
-from routing.stats.estimate import Estimate
 from routing.stats.outcome import Outcome, OutcomeKind, StatKey, outcome_of
-from routing.stats.statistics import Statistics
 from routing.stats.store import Event, Loaded
 from routing.stats.windows import GRANULARITIES
 from routing.ticket import Ticket
 from routing.trials import Trials
 
-_FRESH_SHARE = 1 / 120
-"""Share of the fast half-life for which figures are kept before they are worked out anew: one second of two minutes."""
 _SEEDING = "1h"
 """Slices that slow figures begin from: 48 hours are eight half-lives of the longest-lived of them."""
+_ABOUT_TIER = frozenset({"resolution", "size"})
+"""Fields a vendor must blame before it is believed that it cannot do a resolution at all: anything else that it finds
+itself unable to do may be a matter of one caller's request."""
 _SHARED_FAULTS = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
 
 
@@ -52,15 +53,11 @@ class Board:
         self._limits = {key: Limit(policy.limits) for key in self._offers}
         self._trials = Trials(self._offers)
         self._unsupported: dict[StatKey, float] = {}
-        self._running: dict[StatKey, dict[int, float]] = {}
-        self._estimates: dict[StatKey, tuple[float, Estimate]] = {}
-        self._in_flight_of: dict[str, int] = {}
-        self._fresh_s = policy.statistics.fast_half_life_s * _FRESH_SHARE
-        self._replicas = 1
-        self._requests = 0.0
-        self._hedges = 0.0
+        self._caps = Caps(policy.caps)
+        self._hedge_budget = 1.0
         priors = {key: priors_of(offer, policy) for key, offer in self._offers.items()}
-        self.statistics = Statistics(policy.statistics, lambda key: priors.get(key, policy.priors))
+        self._figures = Figures(policy.statistics, lambda key: priors.get(key, policy.priors))
+        self.statistics = self._figures.statistics
         self._providers = sorted({offer.provider for offer in offers})
         self.kin: Mapping[tuple[str, str], float] = self.families.factors(self._providers)
         """Factor on the success of the second provider when the first has just failed; absent: 1."""
@@ -73,12 +70,12 @@ class Board:
     @property
     def replicas(self) -> int:
         """Gateway processes that share the offers, this one included."""
-        return self._replicas
+        return self._caps.replicas
 
     @replicas.setter
     def replicas(self, count: int) -> None:
-        self._replicas = max(1, count)
-        self.exploration.shared = self._trials.shared = self._replicas > 1
+        self._caps.replicas = max(1, count)
+        self.exploration.shared = self._trials.shared = count > 1
 
     def healths(
         self,
@@ -109,24 +106,25 @@ class Board:
                 next_probe_at=kept.next_probe_at,
                 last_fault=kept.last_fault,
                 breaker=self._standing.breaker(key),
-                estimate=self._estimate(stat_key, now),
+                estimate=self._figures.estimate(stat_key, now=now),
                 room=self._room(offer, limit, place, now, waited),
                 trial=self._may_try_out(key, now, asking=asking),
-                load=limit.load,
+                capped=self._capped(offer.provider, place),
+                load=max(limit.load, self._caps.load(offer.provider)),
                 likely_due=exploration.due(key, hopeful=False, now=now, asking=asking),
                 hopeful_due=exploration.due(key, hopeful=True, now=now, asking=asking),
                 unsupported_until=self._unsupported.get(stat_key, 0.0),
             )
         return found
 
-    def arrived(self) -> None:
-        """A request came in; budgets that are shares of requests grow."""
+    def arrived(self, hedge_share: float) -> None:
+        """A request came in, whose objective allows this share of hedges; budgets that are shares of requests grow."""
         self.exploration.request_seen()
-        self._requests += 1.0
+        self._hedge_budget = min(self._hedge_budget + hedge_share, max(self.policy.hedging.burst, 1.0))
 
-    def may_hedge(self, share: float) -> bool:
-        """Whether one more hedge stays within this share of requests, and nobody waits for an offer."""
-        return not len(self.line) and self._hedges + 1.0 <= share * self._requests
+    def may_hedge(self) -> bool:
+        """Whether one more hedge stays within its share of requests, and nobody waits for an offer."""
+        return not len(self.line) and self._hedge_budget >= 1.0
 
     def started(
         self,
@@ -153,52 +151,57 @@ class Board:
             self._standing.probed(key, now=now)
             self._tell(key, now)
         if hedge:
-            self._hedges += 1.0
+            self._hedge_budget -= 1.0
         token = self._limits[key].started(now=now, waited_s=now - place.since if place is not None else 0.0)
-        provider = candidate.offer.provider
-        self._in_flight_of[provider] = self._in_flight_of.get(provider, 0) + 1
-        ticket = Ticket(candidate, stat_key, token, now, trial=trial, estimate=self._estimate(stat_key, now))
-        self._running.setdefault(stat_key, {})[id(ticket)] = now
+        self._caps.began(candidate.offer.provider)
+        ticket = Ticket(
+            candidate, stat_key, token, now, trial=trial, estimate=self._figures.estimate(stat_key, now=now)
+        )
+        self._figures.began(stat_key, id(ticket), now=now)
         return ticket
 
     def ended(self, ticket: Ticket, attempt: Attempt, *, now: float, before: Attempt | None = None) -> None:
         """The try ended as the attempt says. ``before`` is the request's attempt right before it, if it made one."""
         key = ticket.key.offer
-        running = self._running[ticket.key]
-        del running[id(ticket)]
-        if not running:
-            del self._running[ticket.key]
-        self._in_flight_of[ticket.provider] -= 1
-        limit = self._limits[key]
-        if attempt.fault is Fault.RATE_LIMITED:
-            limit.refused(ticket.token, now=now)
-        else:
-            limit.finished(ticket.token, now=now)
+        self._figures.ended(ticket.key, id(ticket))
+        self._caps.ended(ticket.provider)
+        taken = self._limits[key].refused if attempt.fault is Fault.RATE_LIMITED else self._limits[key].finished
+        taken(ticket.token, now=now)
         if ticket.trial:
             self._trials.ended(key)
         elif ticket.candidate.probe:
             self.exploration.probe_ended(key, delivered=attempt.fault is None, now=now)
-        if before is not None and before.fault in _SHARED_FAULTS:
-            self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
-            self.kin = self.families.factors(self._providers)
-        if attempt.fault is Fault.UNSUPPORTED:
+        if attempt.fault is None:
+            self._unsupported.pop(ticket.key, None)
+        elif attempt.fault is Fault.UNSUPPORTED and attempt.parameter in _ABOUT_TIER:
             self._unsupported[ticket.key] = now + self.policy.statistics.unsupported_s
-        self._judge(ticket, attempt, now)
-        self.line.wake_first(key)
+        try:
+            self._judge(ticket, attempt, before, now)
+        finally:
+            self.line.wake_first(key)
+            self.line.wake_first(line_key(ticket.provider))
 
     def passed_on(self, keys: Collection[str], *, now: float) -> None:
         """A request left the line: whoever is next may have room."""
         for key in keys:
             offer = self._offers.get(key)
-            if offer is not None and self._below_cap(offer) and self._limits[key].room(now=now):
+            if offer is None or (self._caps.below(offer.provider) and self._limits[key].room(now=now)):
                 self.line.wake_first(key)
+
+    def line_keys(self, offers: Collection[str]) -> frozenset[str]:
+        """What a request that waits for these offers waits for: them, and the caps of their providers that are reached.
+
+        A cap is shared by all models of a provider, so the line before it is too.
+        """
+        providers = {self._offers[key].provider for key in offers}
+        return frozenset(offers) | {line_key(each) for each in providers if not self._caps.below(each)}
 
     def fold(self, event: Event, *, now: float) -> None:
         """Take in what another replica saw."""
         if isinstance(event, Outcome):
             if event.key.offer in self._offers:
                 # As of its own time: an outage that is over must not open the breaker of whoever hears of it late.
-                self._count(event, self._estimate(event.key, now).long_run_success, min(event.at, now))
+                self._count(event, self._figures.estimate(event.key, now=now).long_run_success, min(event.at, now))
         elif event.offer in self._offers:
             self._standing.merge(event)
 
@@ -214,7 +217,7 @@ class Board:
                     self.statistics.seed(key, ((start + GRANULARITIES[granularity].span_s / 2, slice),))
         for event in loaded.events:
             self.fold(event, now=min(event.at, now))
-        self._estimates.clear()
+        self._figures.forget_estimates()
 
     def wanted_leases(self, *, now: float) -> frozenset[str]:
         """Offers this replica would probe if it alone might."""
@@ -234,11 +237,14 @@ class Board:
         """The concurrency limit of an offer, by its key."""
         return self._limits[offer]
 
-    def _judge(self, ticket: Ticket, attempt: Attempt, now: float) -> None:
+    def _judge(self, ticket: Ticket, attempt: Attempt, before: Attempt | None, now: float) -> None:
         """What the attempt says about the offer's figures, breaker and health; others are told."""
         outcome = outcome_of(attempt, ticket.key.operation, ticket.key.resolution)
         turned = False
         if outcome is not None:
+            if before is not None and before.fault in _SHARED_FAULTS and outcome.kind is not OutcomeKind.REFUSED:
+                self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
+                self.kin = self.families.factors(self._providers)
             turned = self._count(outcome, ticket.estimate.long_run_success, now)
             if self.publish is not None:
                 self.publish(outcome)
@@ -247,48 +253,29 @@ class Board:
 
     def _count(self, outcome: Outcome, success: float, now: float) -> bool:
         """An outcome of any replica enters the figures and the breaker. Whether that opened or closed."""
-        self.statistics.add(outcome)
-        self._estimates.pop(outcome.key, None)
-        running = (
-            [
-                began
-                for key, tries in self._running.items()
-                if key.offer == outcome.key.offer
-                for began in tries.values()
-            ]
-            if outcome.kind is OutcomeKind.FAILED
-            else ()
-        )
+        self._figures.add(outcome)
+        running = self._figures.running(outcome.key.offer) if outcome.kind is OutcomeKind.FAILED else ()
         return self._standing.counted(outcome, success=success, running=running, now=now)
 
     def _came_back(self, offer: str) -> None:
         """A breaker closed: the outage is over and no longer speaks against the offer."""
-        self.statistics.reset_fast(offer)
-        self._estimates.clear()
+        self._figures.came_back(offer)
         self.line.wake_first(offer)
 
     def _tell(self, offer: str, now: float) -> None:
         if self.publish is not None:
             self.publish(self._standing.notice(offer, now=now))
 
-    def _estimate(self, key: StatKey, now: float) -> Estimate:
-        known = self._estimates.get(key)
-        if known is not None and now - known[0] < self._fresh_s:
-            return known[1]
-        running = self._running.get(key)
-        late = tuple(running.values()) if running and len(running) >= self.policy.statistics.censor_min_running else ()
-        estimate = self.statistics.estimate(key, now=now, running=late)
-        self._estimates[key] = (now, estimate)
-        return estimate
-
     def _room(self, offer: Offer, limit: Limit, place: Place | None, now: float, waited: float) -> bool:
         if len(self.line) and self.line.ahead(offer.key, place):
             return False
-        return self._below_cap(offer) and limit.room(now=now, waited_s=waited)
+        return limit.room(now=now, waited_s=waited)
 
-    def _below_cap(self, offer: Offer) -> bool:
-        cap = self.policy.caps.get(offer.provider)
-        return cap is None or self._in_flight_of.get(offer.provider, 0) < max(1, cap // self._replicas)
+    def _capped(self, provider: str, place: Place | None) -> bool:
+        """Whether the operator's cap, or somebody in line before it, keeps this request from the provider."""
+        if not self._caps.holds(provider):
+            return False
+        return not self._caps.below(provider) or self.line.ahead(line_key(provider), place)
 
     def _may_try_out(self, key: str, now: float, *, asking: bool) -> bool:
         half_open = self._standing.breaker(key).state(now=now) is BreakerState.HALF_OPEN

@@ -47,9 +47,6 @@ class Breaker:
         return BreakerState.OPEN if now < self.open_until else BreakerState.HALF_OPEN
 
 
-INTACT = Breaker()
-
-
 def after_try(
     breaker: Breaker,
     *,

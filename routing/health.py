@@ -58,6 +58,8 @@ class Health:
     """Figures for the operation and resolution asked about; None where nobody keeps any."""
     room: bool = True
     """Whether it bears one more request just now, from this caller's place in line."""
+    capped: bool = False
+    """Whether the operator's cap on its provider is reached, so that it is not to be tried whatever else holds."""
     trial: bool = True
     """With a half-open breaker: whether this request may be the one that looks."""
     load: float = 0.0
@@ -73,13 +75,17 @@ class Health:
         """The offer's state at that moment. A block comes before everything: a stated wait holds for probes too."""
         if now < self.blocked_until:
             return HealthState.BLOCKED
+        if self.capped:
+            return HealthState.FULL
         if self.out_fault is not None:
             return HealthState.OUT if now < self.next_probe_at else HealthState.PROBE_DUE
         breaker = self.breaker.state(now=now)
         if breaker is BreakerState.OPEN:
             return HealthState.OPEN
         if breaker is BreakerState.HALF_OPEN:
-            return HealthState.HALF_OPEN if self.trial and self.room else HealthState.OPEN
+            if not self.trial:
+                return HealthState.OPEN
+            return HealthState.HALF_OPEN if self.room else HealthState.FULL
         return HealthState.SERVING if self.room else HealthState.FULL
 
 

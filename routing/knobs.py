@@ -197,5 +197,7 @@ class HedgeKnobs:
     """Interval between looks after the first."""
     margin: float = 1.2
     """The gain must be above this many times the expected second payment."""
+    burst: float = 3.0
+    """Hedges that may be saved up while none are needed."""
     load_share: float = 0.7
     """No hedge to an offer that is used above this share of its limit."""

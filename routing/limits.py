@@ -46,15 +46,12 @@ class Limit:
         "_seen_at",
         "_test",
         "_test_interval_s",
-        "cap",
         "in_flight",
         "limit",
     )
 
-    def __init__(self, knobs: LimitKnobs, cap: int | None = None) -> None:
+    def __init__(self, knobs: LimitKnobs) -> None:
         self._knobs = knobs
-        self.cap = cap
-        """The operator's bound, this replica's share of it; None: there is none. May be set at any time."""
         self.in_flight = 0
         self.limit: int | None = None
         """The learned bound, at least 1; None: none was learned."""
@@ -82,17 +79,12 @@ class Limit:
 
     @property
     def load(self) -> float:
-        """Share in use of what may be in flight; above 1 when the bound fell below what is; 0.0 without a bound."""
-        bound = self._bound()
-        if bound is None:
-            return 0.0
-        return self.in_flight / bound if bound > 0 else 1.0
+        """Share of the limit that is in use; above 1 when it fell below what is in flight; 0.0 without a limit."""
+        return self.in_flight / self.limit if self.limit is not None else 0.0
 
     def room(self, *, now: float, waited_s: float = 0.0) -> bool:
         """Whether one more try may start, for a request that has stood in line for ``waited_s``."""
         self.tick(now=now)
-        if self.cap is not None and self.in_flight >= self.cap:
-            return False
         return self.limit is None or self.in_flight < self.limit or self._test_due(now, waited_s)
 
     def started(self, *, now: float, waited_s: float = 0.0) -> Token:
@@ -156,11 +148,6 @@ class Limit:
         elif now - self._met_at >= self._knobs.forget_s:
             self._forget()
         self._seen_at = now
-
-    def _bound(self) -> int | None:
-        if self.limit is None or self.cap is None:
-            return self.cap if self.limit is None else self.limit
-        return min(self.limit, self.cap)
 
     def _test_due(self, now: float, waited_s: float) -> bool:
         # Only just beyond the limit: while more than that is in flight from better times, a test would say nothing.

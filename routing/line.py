@@ -81,15 +81,3 @@ class Line:
         if first.wake is not None:
             first.wake()
         return True
-
-    def wake_all(self) -> None:
-        """Wake everybody, first come first: something changed that is not one offer's room."""
-        for place in list(self._places.values()):
-            if place.wake is not None and place.number in self._places:
-                place.wake()
-
-    def oldest_wait_s(self, now: float) -> float:
-        """Seconds the first in line has waited; 0.0 when nobody waits."""
-        for place in self._places.values():
-            return max(0.0, now - place.since)
-        return 0.0

@@ -39,12 +39,13 @@ class Passage:
         wishes: RouteWishes = NO_WISHES,
         wake: Callable[[], None] | None = None,
         attempts: tuple[Attempt, ...] = (),
+        again: bool = False,
     ) -> None:
         """Make the plan. ``wake`` is called when the request stands in line and it may be its turn: ask ``next`` then.
 
-        ``policy`` is the board's, but for the deadline; ``attempts`` are those already made for another model.
+        ``policy`` is the board's, but for the deadline. ``again``: the request has had a passage before, for another
+        model, and ``attempts`` are those it made there.
         """
-        board.arrived()
         self._board = board
         self._offers = offers
         self._draw = draw
@@ -60,6 +61,8 @@ class Passage:
         self.plan: RoutePlan = plan(
             request, offers, prices, healths, policy, now=now, draw=draw, wishes=wishes, kin=board.kin
         )
+        if not again:
+            board.arrived(self.plan.objective.hedge_share)
 
     def next(self, *, now: float) -> Step:
         """What to do now. Joins and leaves the line as needed; after GiveUp the passage is over."""
@@ -68,7 +71,6 @@ class Passage:
         if not self._fresh:
             healths = self._board.healths(self._offers, route.operation, route.resolution, now=now, place=self._place)
         self._fresh = False
-        share = route.objective.hedge_share
         step = next_step(
             route,
             self.attempts,
@@ -77,7 +79,7 @@ class Passage:
             healths=healths,
             running=tuple(self._running.values()),
             idle_since=self._idle_since,
-            may_hedge=bool(self._running) and self._board.may_hedge(share),
+            may_hedge=bool(self._running) and route.objective.hedge_share > 0 and self._board.may_hedge(),
         )
         if isinstance(step, Wait):
             return self._waits(step, now)
@@ -100,6 +102,10 @@ class Passage:
         self._running[ticket] = Running(step.candidate, now, step.limit_s)
         return ticket
 
+    def runs(self, ticket: Ticket) -> bool:
+        """Whether this try has begun and not ended."""
+        return ticket in self._running
+
     def ended(self, ticket: Ticket, attempt: Attempt, *, now: float) -> None:
         """A try that began is over."""
         before = self.attempts[-1] if self.attempts else None
@@ -115,7 +121,7 @@ class Passage:
         if step.waiting in _IDLE and self._idle_since is None:
             self._idle_since = now
         if step.keys and self._place is None:
-            self._place = self._board.line.join(step.keys, now=now, wake=self._wake)
+            self._place = self._board.line.join(self._board.line_keys(step.keys), now=now, wake=self._wake)
             if self._place is None:
                 self.close(now=now)
                 return GiveUp(Ending.WAITED)

@@ -20,20 +20,22 @@ def refused(attempts: Sequence[Attempt]) -> int:
 
 
 def final(plan: RoutePlan, attempts: Sequence[Attempt]) -> bool:
-    """Whether the last attempt's fault allows no try at another offer. Without attempts nothing is final.
+    """Whether the fault of any attempt allows no further one; with hedges it need not be the last. Without attempts
+    nothing is final.
 
     A refusal is final under ``stop``. Under ``second_opinion`` one other provider is asked when the one that refused
     does so far more often than the others do; under ``ladder`` all are asked.
     """
-    if not attempts or attempts[-1].fault is None:
-        return False
-    elsewhere = FAULT_TABLE[attempts[-1].fault].elsewhere
-    if elsewhere is not Elsewhere.BY_POLICY:
-        return elsewhere is Elsewhere.NO
+    faults = [attempt.fault for attempt in attempts if attempt.fault is not None]
+    if any(FAULT_TABLE[fault].elsewhere is Elsewhere.NO and fault is not Fault.ABANDONED for fault in faults):
+        return True
+    if bool(attempts) and attempts[-1].fault is Fault.ABANDONED:
+        return True
+    who = [attempt.offer.key for attempt in attempts if attempt.fault is Fault.CONTENT_REFUSED]
     how = plan.policy.refusal_policy
-    if how == "ladder":
+    if not who or how == "ladder":
         return False
-    return how == "stop" or refused(attempts) > 1 or not _touchy(plan, attempts[-1].offer.key)
+    return how == "stop" or len(who) > 1 or not _touchy(plan, who[0])
 
 
 def _touchy(plan: RoutePlan, offer: str) -> bool:

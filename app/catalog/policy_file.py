@@ -65,9 +65,9 @@ class StatisticsTable(StrictShape):
     """``[statistics]``; ``routing.knobs.StatisticsKnobs``."""
 
     fast_half_life_s: Seconds
-    fast_pseudo: Positive
+    fast_pseudo: Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
     slow_half_life_s: Seconds
-    slow_pseudo: Positive
+    slow_pseudo: Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
     latency_half_life_s: Seconds
     long_run_half_life_s: Seconds
     latency_pseudo: Positive
@@ -136,9 +136,10 @@ class HedgingTable(StrictShape):
     """``[hedging]``; ``routing.knobs.HedgeKnobs``."""
 
     enabled: bool
-    first_look_sigmas: NotNegative
+    first_look_sigmas: Annotated[float, Field(ge=0, le=10)]
     look_s: Seconds
     margin: Positive
+    burst: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     load_share: Share
 
 
@@ -151,7 +152,7 @@ class PolicyFile(StrictShape):
     max_possible_payments: Count
     max_tries_per_offer: Count
     again_after_s: Seconds
-    sigmas: Positive
+    sigmas: Annotated[float, Field(gt=0, le=10)]
     min_attempt_limit_s: Seconds
     refusal_policy: Literal["stop", "second_opinion", "ladder"]
     first_block_s: Seconds

@@ -2,6 +2,8 @@
 
 ``python -m benchmarks.routing.ablation``. A mechanism stays where leaving it out raises mean J by 0.2 %, or doubles the
 failures or the users hurt in one world. Tuning seeds only: what is decided here must not look at the report's worlds.
+``--worlds`` and ``--without`` run a part of it; a part is printed and not written, unless ``--out`` says where. Hedging
+is not among the variants: it is off unless asked for, and the benchmark's ``ours_hedged`` beside ``ours`` measures it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ from routing.policy import Policy
 RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 WHOLE: Final = "whole"
 NEVER: Final = 10**9
-"""More than any count or level a run comes to."""
+"""More than any count, level or time a run comes to."""
+BEYOND_WAITING: Final = 1.01
+"""Tests of the limit are left out by having them due this many times later than anybody waits. Not ``NEVER``: who waits
+looks for room at a share of the same time, and who would never look again gives up at once. Looks are still rarer than
+in the product, so that this variant shows rather too much than too little."""
 LEAST_HARMED: Final = 10
 """Below so many users a doubling is luck."""
 GAIN: Final = 0.002
@@ -45,6 +51,10 @@ VARIANTS: Final[Mapping[str, Policy]] = MappingProxyType(
         WHOLE: Policy(),
         "breaker": _without(lambda one: replace(one, breaker=replace(one.breaker, trip=float(NEVER)))),
         "learned limits and line": _without(lambda one: replace(one, limits=replace(one.limits, refusals=NEVER))),
+        "panic rule": _without(lambda one: replace(one, breaker=replace(one.breaker, panic_wait_s=float(NEVER)))),
+        "tests of the limit": _without(
+            lambda one: replace(one, limits=replace(one.limits, test_wait_s=BEYOND_WAITING * one.limits.max_wait_s))
+        ),
         "exploration": _without(lambda one: replace(one, exploration=replace(one.exploration, share=0.0))),
         "hopeful exploration": _without(lambda one: replace(one, exploration=replace(one.exploration, hope=1.0))),
         "change detection": _without(
@@ -64,11 +74,13 @@ VARIANTS: Final[Mapping[str, Policy]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One world and objective with all variants."""
+    """One world and objective with the product and the variants asked for."""
 
     world: str
     seed: int
     objective: str
+    without: tuple[str, ...]
+    """Names of variants."""
 
 
 def _make(policy: Policy, aim: Objective, world: World, _yard: Yard) -> Ours:
@@ -80,15 +92,15 @@ def _oracle(aim: Objective, world: World, yard: Yard) -> Oracle:
 
 
 def carry_out(task: Task) -> dict[str, Run]:
-    """Every variant in this world."""
+    """The product and the variants in this world."""
     aim = objective(task.objective)
     world = make_world(task.world, task.seed)
     truth = Engine(world, partial(_oracle, aim)).run()
     normal = normal_seconds(truth)
     oracle = measured(world, "oracle", aim, truth, normal)
     return {
-        name: measured(world, name, aim, Engine(world, partial(_make, policy, aim)).run(), normal, oracle.cost)
-        for name, policy in VARIANTS.items()
+        name: measured(world, name, aim, Engine(world, partial(_make, VARIANTS[name], aim)).run(), normal, oracle.cost)
+        for name in (WHOLE, *task.without)
     }
 
 
@@ -99,7 +111,7 @@ def table(runs: Sequence[Mapping[str, Run]], aim: str) -> str:
     whole = [each[WHOLE] for each in runs]
     base = sum(run.ratio for run in whole) / len(whole)
     worlds = list(dict.fromkeys(run.world for run in whole))
-    for name in VARIANTS:
+    for name in runs[0]:
         if name == WHOLE:
             lines.append(f"| nothing | {base:.4f} of the oracle's | | | |")
             continue
@@ -128,23 +140,39 @@ def _worst(
     return found
 
 
-def main() -> int:
-    """Run, write ``ablation.md``, print it."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print; write ``ablation.md`` when everything was run or a folder was named."""
     parser = argparse.ArgumentParser("benchmarks.routing.ablation", description=__doc__)
     parser.add_argument("--objective", default="balanced,fastest", help="comma separated")
+    parser.add_argument("--worlds", help=f"comma separated, also {RANDOM}; default: all")
+    parser.add_argument("--without", help="comma separated names of what is left out; default: all, one at a time")
     parser.add_argument("--seeds", type=int, default=2, help="seeds of every named world; random worlds: three times")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    asked = parser.parse_args()
+    parser.add_argument("--out", type=Path, help=f"folder for ablation.md; default, when everything is run: {RESULTS}")
+    asked = parser.parse_args(arguments)
+    worlds = asked.worlds.split(",") if asked.worlds else [*NAMED, RANDOM]
+    left_out = tuple(name for name in VARIANTS if name != WHOLE)
+    without = tuple(asked.without.split(",")) if asked.without else left_out
+    unknown = [
+        *(name for name in worlds if name not in NAMED and name != RANDOM),
+        *(name for name in without if name not in left_out),
+    ]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; worlds: {', '.join(NAMED)}, {RANDOM}; {', '.join(left_out)}")
     parts = ["# What each mechanism is worth", "", "Leaving one out at a time; tuning seeds.", ""]
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
         for aim in asked.objective.split(","):
-            tasks = [Task(name, seed, aim) for name in NAMED for seed in range(1, asked.seeds + 1)]
-            tasks += [Task(RANDOM, seed, aim) for seed in range(1, 3 * asked.seeds + 1)]
+            tasks = [
+                Task(name, seed, aim, without)
+                for name in worlds
+                for seed in range(1, (3 if name == RANDOM else 1) * asked.seeds + 1)
+            ]
             parts.append(table(list(pool.map(carry_out, tasks)), aim))
     text = "\n".join(parts)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "ablation.md").write_text(text)
+    out = asked.out or (None if asked.worlds or asked.without else RESULTS)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "ablation.md").write_text(text)
     print(text)
     return 0
 

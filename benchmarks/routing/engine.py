@@ -71,6 +71,8 @@ class Record:
     tries: list[tuple[float, str]] = field(default_factory=list)
     """(start, provider), in order."""
     hedges: int = 0
+    because: str = ""
+    """Why its router gave it up, in the router's word; empty: it did not, or named no reason."""
 
     @property
     def seconds(self) -> float:
@@ -166,6 +168,7 @@ class Engine:
                 return
             if isinstance(step, GiveUp):
                 if not live.running:
+                    live.record.because = step.because
                     self._close(live, now, Fault.OVERLOADED)
                 return
             if live.running:

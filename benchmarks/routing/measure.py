@@ -11,6 +11,7 @@ from benchmarks.routing.engine import Record
 from benchmarks.routing.router import Objective
 from benchmarks.routing.world import Sickness, World
 from providers.spec.request import Resolution
+from routing.steps import Ending
 
 HURT_FACTOR: Final = 3.0
 """A user is hurt by a failure, or by waiting for more than so many times the oracle's median at that tier."""
@@ -63,6 +64,8 @@ class Run:
     """Requests that began at each provider, by bins."""
     ratio: float = 0.0
     """J over the oracle's in the same world."""
+    payment_bound: int = 0
+    """Of the failed: those ended because no further try may be billed (``max_possible_payments`` of the policy)."""
 
     def as_json(self) -> dict[str, Any]:
         """For the results file."""
@@ -119,6 +122,7 @@ def measured(
         return_s=return_s,
         traffic=_traffic(world, records),
         ratio=1.0 if oracle_cost is None else total / oracle_cost,
+        payment_bound=sum(record.failed and record.because == Ending.PAYMENTS for record in wanted),
     )
 
 

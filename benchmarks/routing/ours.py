@@ -100,7 +100,7 @@ class OurSession:
         if isinstance(step, steps.Wait):
             return Wait(step.until - EPOCH)
         if isinstance(step, steps.GiveUp):
-            return GiveUp()
+            return GiveUp(step.because)
         offer = step.candidate.offer
         self._tickets.append((self._passage.began(step, now=EPOCH + now), offer, step.candidate.quote.total))
         kind = Try if isinstance(step, steps.Try) else Hedge

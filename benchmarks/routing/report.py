@@ -11,8 +11,12 @@ from typing import Any
 from benchmarks.routing.charts import ratio_chart, traffic_chart
 from benchmarks.routing.measure import Run
 from benchmarks.routing.summary import ORACLE, Line, lines, overall
+from benchmarks.routing.targets import table, targets
 from benchmarks.routing.worlds import RANDOM, make_world
 
+MEANS = "## Means"
+WORLDS = "## Worlds"
+"""Headings of what follows the targets."""
 _HEAD = (
     "| world | router | J per request | J / oracle [95 %] | worst seed | success % | p50 s | p95 s | p99 s |"
     " $ per image | users hurt % | second try % | hedged % | leaves after s | returns after s |"
@@ -39,9 +43,10 @@ def write(runs: Sequence[Run], folder: Path, conditions: str) -> str:
 
 
 def markdown(runs: Sequence[Run], summed: Sequence[Line], conditions: str) -> str:
-    """The means over all worlds, then every world with every router."""
+    """The targets, the means over all worlds, then every world with every router."""
     routers = list(dict.fromkeys(line.router for line in summed))
     parts = [f"# Routing benchmark: {runs[0].objective}", "", conditions, ""]
+    parts += ["## Targets", "", table(targets(runs, summed)), "", MEANS, ""]
     parts += [
         "| router | named worlds, mean J / oracle [95 %] | random worlds, mean J / oracle [95 %] |",
         "|---|---|---|",
@@ -49,7 +54,7 @@ def markdown(runs: Sequence[Run], summed: Sequence[Line], conditions: str) -> st
     for router in routers:
         named, random = overall(runs, router, random=False), overall(runs, router, random=True)
         parts.append(f"| {router} | {named.text() if named else '-'} | {random.text() if random else '-'} |")
-    parts += ["", _HEAD, "|---" * (_HEAD.count("|") - 1) + "|"]
+    parts += ["", WORLDS, "", _HEAD, "|---" * (_HEAD.count("|") - 1) + "|"]
     parts += [_row(line) for line in summed]
     return "\n".join(parts) + "\n"
 

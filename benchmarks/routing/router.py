@@ -62,6 +62,9 @@ class Wait:
 class GiveUp:
     """No further try is begun."""
 
+    because: str = ""
+    """The router's own word for the reason; empty: it names none."""
+
 
 Step = Try | Hedge | Wait | GiveUp
 

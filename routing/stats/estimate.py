@@ -34,11 +34,6 @@ class Estimate:
         """Expected seconds of a success."""
         return self.median_s * exp(self.sigma * self.sigma / 2)
 
-    @property
-    def long_run_mean_s(self) -> float:
-        """The same at the long-run level."""
-        return self.long_run_median_s * exp(self.sigma * self.sigma / 2)
-
     def quantile_s(self, sigmas: float) -> float:
         """Seconds at that many standard deviations above the median."""
         return self.median_s * exp(sigmas * self.sigma)

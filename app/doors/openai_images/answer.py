@@ -59,15 +59,16 @@ def metadata_of(
     model: str | None = None,
     operation: Operation = Operation.GENERATE,
     policy: str | None = None,
+    winner: Attempt | None = None,
 ) -> dict[str, object]:
     """What the gateway did, for the body of an answer or an error.
 
-    ``policy`` is the name of the routing policy that was followed; ``model`` is the public name; left out, the one that
-    was tried. ``provider`` and ``provider_model`` are null when nobody delivered. ``cost_usd`` is what the caller is
-    charged, once: the cost of the attempt that delivered, or nothing. What failed attempts cost stands with each of
-    them.
+    ``winner`` is the attempt whose image is answered, where several may have delivered. ``policy`` is the name of the
+    routing policy that was followed. ``model`` is the public name; left out, the one that was tried. ``provider`` and
+    ``provider_model`` are null when nobody delivered. ``cost_usd`` is what the caller is charged, once: the cost of the
+    winner, or nothing. What other attempts cost stands with each of them.
     """
-    winner = _winner(attempts)
+    winner = winner or _winner(attempts)
     return {
         "model": model or _tried_model(attempts),
         "provider": winner.offer.provider if winner else None,
@@ -93,12 +94,14 @@ def metadata_of(
     }
 
 
-def headers_of(attempts: Sequence[Attempt], *, simulated: bool = False, model: str | None = None) -> dict[str, str]:
+def headers_of(
+    attempts: Sequence[Attempt], *, simulated: bool = False, model: str | None = None, winner: Attempt | None = None
+) -> dict[str, str]:
     """The ``x-gateway-*`` headers. ``simulated``: a vendor that was tried is a pretended one.
 
     ``x-gateway-provider`` is there only when a provider delivered, ``x-gateway-model`` only when a model is known.
     """
-    winner = _winner(attempts)
+    winner = winner or _winner(attempts)
     name = model or _tried_model(attempts)
     headers = {
         "x-gateway-attempts": str(len(attempts)),

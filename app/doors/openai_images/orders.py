@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 
@@ -15,13 +15,13 @@ from app.doors.openai_images.errors import (
     body_too_large,
     media_type_unsupported,
     model_not_found,
-    shown,
 )
 from app.doors.openai_images.schema import GenerationBody, parse_generation
 from app.doors.openai_images.translate import Translated, translate
 from app.gateway import Choice
 from app.services import Services
 from providers.spec.result import Warning
+from routing.wishes import objective_of
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
 """A 32,000-character prompt is under 400 KB; the rest is room for clients that send reference images as data URLs,
@@ -95,26 +95,30 @@ def find(own: Services, name: str | None) -> FoundModel:
 def order_of(own: Services, body: GenerationBody) -> Order:
     """The order a body stands for.
 
-    A model of the list behind the first that cannot be had in the size demanded is passed over, with a warning. Raises
-    ApiError (404) for a name nobody knows, ParameterError when the first model has not the size.
+    A model that cannot be had in the size demanded is passed over, with a warning, as long as there is another. Raises
+    ApiError (404) for a name nobody knows, ParameterError when no model has the size.
     """
     try:
         found = own.catalog.ordered_models(body.model, body.models, default_model=own.default_model)
     except UnknownModelError as unknown:
         raise model_not_found(str(unknown)) from None
-    choices = [_choice(own, translate(body, found[0]), found[0])]
-    for other in found[1:]:
+    choices: list[Choice] = []
+    passed_over: list[ParameterError] = []
+    for each in found:
         try:
-            choices.append(_choice(own, translate(body, other), other))
+            choices.append(_choice(own, translate(body, each), each))
         except ParameterError as refused:
-            skipped = Warning("models", f"{shown(other.model.name)} was passed over: {refused.message}")
-            choices[0] = _with_warning(choices[0], skipped)
+            passed_over.append(refused)
+    if not choices:
+        raise passed_over[0]
+    warnings = tuple(Warning("models", f"a model was passed over: {refused.message}") for refused in passed_over)
+    choices[0] = replace(choices[0], warnings=(*choices[0].warnings, *warnings))
     return Order(tuple(choices), body.timeout_s, body.dry_run)
 
 
 def _choice(own: Services, translated: Translated, found: FoundModel) -> Choice:
-    return Choice(translated.request, found.model, own.catalog.offers_of(found), translated.wishes, translated.warnings)
-
-
-def _with_warning(choice: Choice, warning: Warning) -> Choice:
-    return Choice(choice.request, choice.model, choice.offers, choice.wishes, (*choice.warnings, warning))
+    warnings = translated.warnings
+    name, objective = objective_of(translated.wishes, own.catalog.policy)
+    if translated.wishes.hedge and objective.hedge_share <= 0:
+        warnings = (*warnings, Warning("hedge", f"hedge has no effect: the policy {name} never asks two at once"))
+    return Choice(translated.request, found.model, own.catalog.offers_of(found), translated.wishes, warnings)

@@ -157,7 +157,7 @@ async def _answered(own: Services, made: Made) -> Response:
     except Exception as bug:
         failed = internal_error()
         failed.headers = {"x-should-retry": "false"}
-        failed.metadata = metadata_of(made.attempts, resolution=made.choice.request.resolution)
+        failed.metadata = metadata_of(made.attempts, resolution=made.choice.request.resolution, winner=made.winner)
         raise failed from bug
 
 
@@ -170,9 +170,12 @@ async def _success(own: Services, made: Made) -> Response:
         model=asked.model,
         operation=asked.operation,
         policy=made.plan.objective_name,
+        winner=made.winner,
     )
     parts = await own.workers.run(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
-    return PartsResponse(parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model))
+    return PartsResponse(
+        parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model, winner=made.winner)
+    )
 
 
 def _not_made(failed: NotMadeError, order: Order) -> ApiError:

@@ -18,7 +18,6 @@ SICK_SUCCESS: Final = 0.02
 
 FAST_503 = FailureMix(rate_limited=0.0, overloaded=1.0, empty=0.0, hang=0.0)
 ALL_HANG = FailureMix(rate_limited=0.0, overloaded=0.0, empty=0.0, hang=1.0)
-ALL_429 = FailureMix(rate_limited=1.0, overloaded=0.0, empty=0.0, hang=0.0)
 ALL_EMPTY = FailureMix(rate_limited=0.0, overloaded=0.0, empty=1.0, hang=0.0)
 
 

@@ -29,7 +29,6 @@ def test_nobody_is_ahead_in_an_empty_line() -> None:
     assert not line.ahead(A, None)
     assert not line.wake_first(A)
     assert len(line) == 0
-    assert line.oldest_wait_s(NOW) == 0.0
 
 
 def test_a_newcomer_is_behind_whoever_waits_for_the_same_offer_and_for_no_other() -> None:
@@ -67,15 +66,6 @@ def test_the_first_that_waits_for_the_offer_is_woken_and_keeps_its_place() -> No
     assert woken[-1] == "second"
 
 
-def test_all_are_woken_in_the_order_they_came() -> None:
-    line = Line(10)
-    woken: list[str] = []
-    for name, key in (("one", B), ("two", A), ("three", B)):
-        joined(line, key, woken=woken, name=name)
-    line.wake_all()
-    assert woken == ["one", "two", "three"]
-
-
 def test_who_is_woken_may_leave_at_once_and_take_others_along() -> None:
     line = Line(10)
     woken: list[str] = []
@@ -90,7 +80,8 @@ def test_who_is_woken_may_leave_at_once_and_take_others_along() -> None:
         place = line.join({A}, now=NOW, wake=wake)
         assert place is not None
         places.append(place)
-    line.wake_all()
+    assert line.wake_first(A)
+    assert not line.wake_first(A)
     assert woken == ["woken"]
     assert len(line) == 0
 
@@ -113,16 +104,6 @@ def test_a_full_line_takes_nobody_until_someone_leaves() -> None:
     assert line.join({A}, now=NOW) is None
     line.leave(place)
     assert line.join({A}, now=NOW) is not None
-
-
-def test_the_oldest_wait_is_that_of_the_first_in_line() -> None:
-    line = Line(10)
-    first = line.join({A}, now=NOW)
-    line.join({B}, now=NOW + 5)
-    assert first is not None
-    assert line.oldest_wait_s(NOW + 7) == 7.0
-    line.leave(first)
-    assert line.oldest_wait_s(NOW + 7) == 2.0
 
 
 PATIENT = LimitKnobs(raise_after_s=15.0, max_raise_after_s=240.0, forget_s=900.0, accepted_within_s=300.0)
