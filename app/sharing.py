@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from itertools import groupby, islice
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -30,6 +30,12 @@ MAX_PAUSE_S = 5.0
 """The longest pause between tries at a store that is away."""
 ALONE_S = 15.0
 """How long this replica may probe without a lease while the store is away: longer than until it tries again."""
+MIN_REST_S = 0.05
+"""The shortest time from the end of an exchange to the next. In a storm every refused try is a notice; gathered for so
+long they cost twenty exchanges a second at most, and nobody hears of a trip noticeably later."""
+CLOCK_S = 5.0
+"""How far the store's clock and this process's may be apart: further, and replicas judge each other's times wrongly.
+Far above what an exchange takes, which cannot be told from a difference."""
 _PORTION = 500
 """Events or slices the board takes in at a time, so that requests get their turn in between."""
 
@@ -71,6 +77,15 @@ class SharingInstruments(Protocol):
         """So many more events were lost because the store was away for too long, or could not be read."""
 
 
+@runtime_checkable
+class HasClock(Protocol):
+    """A store on a server that has a clock of its own."""
+
+    @property
+    def ahead_s(self) -> float:
+        """Seconds by which the server's clock is ahead of this process's; below zero: behind."""
+
+
 class Sharing:
     """The task. ``start`` and ``stop`` once each, in one event loop."""
 
@@ -83,7 +98,10 @@ class Sharing:
         instruments: SharingInstruments,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``interval_s``: seconds between exchanges; a notice is sent at once. ``clock`` tells unix seconds."""
+        """``interval_s``: seconds between exchanges; a notice is sent at once, or ``MIN_REST_S`` after the last one.
+
+        ``clock`` tells unix seconds.
+        """
         self._store = store
         self._board = board
         self._interval_s = interval_s
@@ -94,6 +112,9 @@ class Sharing:
         self._first_try = asyncio.Event()
         self._loaded = False
         self._up: bool | None = None
+        self._clocks_agree = True
+        self._asked: frozenset[str] = frozenset()
+        """The leases of the exchange under way: the board forgets a wish when it has been told."""
         self._pause_s = interval_s
         self._sent = self._lost = 0
         self._leases: Mapping[str, float] = {}
@@ -139,6 +160,7 @@ class Sharing:
             except Exception as bug:  # noqa: BLE001 - ours, and no reason to stop sharing for good
                 self._slow_down()
                 _failed(bug)
+                self._go_alone(self._asked)
             self._first_try.set()
             await self._rest()
 
@@ -147,8 +169,10 @@ class Sharing:
             await self._load()
         self._wake.clear()
         now = self._clock()
+        self._asked = self._board.wanted_leases(now=now)
         async with asyncio.timeout(EXCHANGE_LIMIT_S):
-            news = await self._store.exchange(now=now, wanted=self._board.wanted_leases(now=now))
+            news = await self._store.exchange(now=now, wanted=self._asked)
+        self._asked = frozenset()
         self._back()
         await self._take_in(news)
 
@@ -223,9 +247,14 @@ class Sharing:
         if self._up is not False:
             self._up = False
             _log.warning("stats_store_unavailable", reason=reason)
-        now = self._clock()
-        for offer in self._board.wanted_leases(now=now):
-            self._board.granted(offer, now + ALONE_S)
+        self._go_alone(self._asked | self._board.wanted_leases(now=self._clock()))
+
+    def _go_alone(self, wanted: frozenset[str]) -> None:
+        """Nobody can be asked for these leases just now: this replica takes them."""
+        self._asked = frozenset()
+        until = self._clock() + ALONE_S
+        for offer in wanted:
+            self._board.granted(offer, until)
 
     def _slow_down(self) -> None:
         self._pause_s = min(2 * self._pause_s, max(MAX_PAUSE_S, self._interval_s))
@@ -236,12 +265,27 @@ class Sharing:
         if self._up is False:
             _log.info("stats_store_available")
         self._up = True
+        if isinstance(self._store, HasClock):
+            self._compare_clocks(self._store.ahead_s)
+
+    def _compare_clocks(self, ahead_s: float) -> None:
+        # Half as far apart is agreement again, so that a difference about the bound is told once.
+        agree = abs(ahead_s) <= (CLOCK_S if self._clocks_agree else CLOCK_S / 2)
+        if agree is self._clocks_agree:
+            return
+        self._clocks_agree = agree
+        if agree:
+            _log.info("stats_store_clock", seconds=round(ahead_s, 1), agrees=True)
+        else:
+            _log.warning("stats_store_clock", seconds=round(ahead_s, 1), agrees=False)
 
     async def _rest(self) -> None:
+        least_s = min(MIN_REST_S, self._pause_s)
         # While the store is away a notice is no reason to ask it sooner.
         sooner = self._wake if self._pause_s <= self._interval_s else self._stopping
-        with suppress(TimeoutError):
-            await asyncio.wait_for(sooner.wait(), self._pause_s)
+        for reason, pause_s in ((self._stopping, least_s), (sooner, self._pause_s - least_s)):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reason.wait(), pause_s)
 
     def _held(self) -> list[str]:
         now = self._clock()

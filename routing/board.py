@@ -203,7 +203,7 @@ class Board:
                 # As of its own time: an outage that is over must not open the breaker of whoever hears of it late.
                 self._count(event, self._figures.estimate(event.key, now=now).long_run_success, min(event.at, now))
         elif event.offer in self._offers:
-            self._standing.merge(event)
+            self._standing.merge(event, now=now)
 
     def seed(self, loaded: Loaded, *, now: float) -> None:
         """Take in what was kept from before: slow figures from hourly slices, the latest events as of their own time.

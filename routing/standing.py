@@ -66,28 +66,61 @@ class Standing:
         return self._turned(offer, before, after_it)
 
     def ended(self, attempt: Attempt, *, now: float) -> bool:
-        """Count an attempt in the offer's health. Whether that changed it."""
+        """Count an attempt in the offer's health. Whether that changed when it may be asked, which others should know.
+
+        Its last fault alone keeps nobody from asking, and changes many times a second where things go wrong.
+        """
         offer = attempt.offer.key
         before = self._healths[offer]
-        self._healths[offer] = after(before, attempt, self._policy, now=now)
-        return self._healths[offer] != before
+        known = self._healths[offer] = after(before, attempt, self._policy, now=now)
+        return (
+            known.blocked_until != before.blocked_until
+            or known.out_fault is not before.out_fault
+            or known.next_probe_at != before.next_probe_at
+        )
 
     def notice(self, offer: str, *, now: float) -> Notice:
         """What other replicas should know of the offer."""
         return Notice(offer, now, self._healths[offer], self._breakers[offer])
 
-    def merge(self, notice: Notice) -> None:
-        """Take in what another replica knows. Of two outages the one probed later is the newer; blocks add up."""
-        offer, theirs = notice.offer, notice.health
+    def merge(self, notice: Notice, *, now: float) -> None:
+        """Take in what another replica knows. Of two outages the one probed later is the newer; blocks add up.
+
+        An outage ends on a notice of a success only: whoever tells of another fault may not have heard of it yet.
+        Nothing is believed that this replica could not have come to by itself at ``now``, so that a wrong clock or
+        damaged bytes take no offer out of service for good.
+        """
+        offer, theirs = notice.offer, self._believed(notice.health, now)
         before, own = self._breakers[offer], self._healths[offer]
-        self._breakers[offer] = merged(before, notice.breaker)
+        self._breakers[offer] = merged(before, self._believed_breaker(notice.breaker, now))
         self._turned(offer, before, self._breakers[offer])
         if theirs.out_fault is not None:
             newer = theirs.next_probe_at > own.next_probe_at
         else:
-            newer = own.out_fault is not None and notice.at > own.out_since
+            newer = own.out_fault is not None and theirs.last_fault is None and notice.at > own.out_since
         kept = theirs if newer else own
         self._healths[offer] = replace(kept, blocked_until=max(own.blocked_until, theirs.blocked_until))
+
+    def _believed(self, theirs: Health, now: float) -> Health:
+        return replace(
+            theirs,
+            blocked_until=min(theirs.blocked_until, now + self._policy.max_block_s),
+            out_since=min(theirs.out_since, now),
+            next_probe_at=min(theirs.next_probe_at, now + max(self._policy.out_long_s, self._policy.out_probe_s)),
+        )
+
+    def _believed_breaker(self, theirs: Breaker, now: float) -> Breaker:
+        knobs = self._policy.breaker
+        longest_s = max(knobs.open_s, knobs.max_open_s)
+        return replace(
+            theirs,
+            score=min(max(theirs.score, 0.0), knobs.trip),
+            opened_at=min(theirs.opened_at, now),
+            open_until=min(theirs.open_until, now + longest_s),
+            open_s=min(max(theirs.open_s, 0.0), longest_s),
+            closed_at=min(theirs.closed_at, now),
+            suspect_since=min(theirs.suspect_since, now),
+        )
 
     def _turned(self, offer: str, before: Breaker, after_it: Breaker) -> bool:
         if after_it.closed_at > before.closed_at:

@@ -20,8 +20,8 @@ RATIOS: Final[Mapping[str, Sequence[tuple[str, bool, float]]]] = MappingProxyTyp
         "fastest": ((OURS, False, 1.08), (OURS, True, 1.21), (OURS_HEDGED, True, 1.17)),
     }
 )
-"""By objective: (router, whether over random worlds, the largest mean of J over the oracle's). Promised with the router;
-random worlds are never tuned on. Other objectives have no such number."""
+"""By objective: (router, whether over random worlds, the largest mean of J over the oracle's), as was promised when the
+router was begun. Other objectives have no such number."""
 LEAST_SUCCESS: Final = 0.998
 """Share of the requests that were not refused, wherever the oracle reaches all."""
 ALL: Final = 0.99995
@@ -137,7 +137,7 @@ def _ahead(name: str, compared: Sequence[tuple[str, str, float, float]], where: 
 
 
 def _without_loss(runs: Sequence[Run], world: str) -> Target:
-    """A request that two tries may be billed for is ended on purpose: the operator's bound, and no loss of the router."""
+    """A request for which as many tries may be billed as the operator allows is ended on purpose, and counted apart."""
     mine = [run for run in runs if run.router == OURS and run.world == world]
     bound = sum(run.payment_bound for run in mine)
     lost = sum(run.failed for run in mine) - bound

@@ -7,12 +7,12 @@ reader adds exactly what came after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from routing.stats.outcome import Outcome, StatKey
 from routing.stats.slices import Entry, Slice
-from routing.stats.store import Event
+from routing.stats.store import Event, StoredSlice
 from routing.stats.windows import GRANULARITIES
 from routing.stats.wire import START, EntryId
 
@@ -77,6 +77,10 @@ class Ledger:
         """All slices, as they are."""
         for place, page in self._pages.items():
             yield place, page.slice
+
+    def less(self, told: Mapping[Place, Slice]) -> list[StoredSlice]:
+        """All slices, less what is told apart from them."""
+        return [(*place, without(page.slice, told.get(place) or Slice())) for place, page in self._pages.items()]
 
     def changed(self) -> list[Place]:
         """The places whose slices were not written since they changed."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
+from routing.stats.outcome import Outcome
+from routing.stats.slices import duration
 from routing.stats.store import Event
 from routing.stats.wire import EVENTS_PER_ENTRY, encode_entry
 
@@ -30,7 +33,13 @@ class Outbox:
         return len(self._buffer) + sum(count for _, count in self._entries)
 
     def put(self, event: Event) -> None:
-        """Keep an event; when there are too many the oldest that is not under way makes room."""
+        """Keep an event; when there are too many the oldest that is not under way makes room.
+
+        Durations are brought within the bounds that readers insist on: for one that they refuse they leave out the
+        whole entry.
+        """
+        if isinstance(event, Outcome):
+            event = _bounded(event)
         if len(self._buffer) >= MAX_BUFFERED:
             self._buffer.popleft()
             self.dropped += 1
@@ -49,3 +58,12 @@ class Outbox:
         """The first so many entries have arrived."""
         for _ in range(entries):
             self.sent += self._entries.popleft()[1]
+
+
+def _bounded(outcome: Outcome) -> Outcome:
+    first_byte_s = outcome.first_byte_s
+    seconds = duration(outcome.seconds)
+    byte_s = None if first_byte_s is None else duration(first_byte_s)
+    if seconds == outcome.seconds and byte_s == first_byte_s:
+        return outcome
+    return replace(outcome, seconds=seconds, first_byte_s=byte_s)

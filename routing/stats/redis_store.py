@@ -14,19 +14,19 @@ After a wipe what the ledger holds is written again; older slices are gone from 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from itertools import chain
 from typing import Any
 
 from routing.stats.follower import FIELD, Follower, RawEntry, id_of
-from routing.stats.ledger import Place, count_apart, without
+from routing.stats.ledger import Place, count_apart
 from routing.stats.outbox import Outbox
 from routing.stats.outcome import StatKey
 from routing.stats.redis_link import RedisLink, granted
 from routing.stats.slice_hashes import INDEX_S, SliceHashes
 from routing.stats.slices import Slice
-from routing.stats.store import RECENT_S, Event, Loaded, News, StoredSlice, StoreUnavailableError
+from routing.stats.store import RECENT_S, Event, Loaded, News, StoreUnavailableError
 from routing.stats.wire import START
 
 VERSION = "v1"
@@ -85,7 +85,6 @@ class RedisStore:
         self._to_write: deque[Place] = deque()
         self._round_at = self._trimmed_at = self._exchanged_at = 0.0
         self._ahead_s = 0.0
-        """How far the server's clock is ahead of this one's."""
 
     def __repr__(self) -> str:
         return f"RedisStore(replica={self._replica!r})"
@@ -104,6 +103,11 @@ class RedisStore:
     def undecodable(self) -> int:
         """Entries and slices left out because they could not be read."""
         return self._follower.undecodable + self._hashes.undecodable
+
+    @property
+    def ahead_s(self) -> float:
+        """Seconds by which the server's clock was ahead of this process's at the last exchange; below zero: behind."""
+        return self._ahead_s
 
     def publish(self, event: Event) -> None:
         """Keep an event for the next exchange."""
@@ -133,7 +137,7 @@ class RedisStore:
                     count_apart(told, entry.events)
                     events += () if mine else entry.events
         self._following = self._complete = True
-        return Loaded(tuple(events), self._stored(closed, told))
+        return Loaded(tuple(events), chain(follower.ledger.less(told), self._hashes.unpacked(closed)))
 
     async def exchange(self, *, now: float, wanted: Collection[str]) -> News:
         """One pipeline to and fro, more only when there is much to read; see ``StatsStore``."""
@@ -153,8 +157,8 @@ class RedisStore:
         pipe.expire(self._events, STREAM_S).expire(self._replicas, round(6 * self._live_s))
         if self._keeping:
             pipe.pexpire(self._keeper, round(KEEPER_S * 1000))
-        self._hashes.write(pipe, written, follower, now=now)
         try:
+            self._hashes.write(pipe, written, follower, now=now)
             results = await self._sent(pipe, len(entries))
         except BaseException:
             follower.ledger.unwritten(written)
@@ -197,15 +201,17 @@ class RedisStore:
 
     async def close(self) -> None:
         """Write what is still to be written, when that falls to this replica, leave, and close the connections."""
-        with suppress(StoreUnavailableError):
-            if self._exchanged_at:
-                if self._complete and (self._keeping or self._live <= 1):
-                    for portion in _portions(self._follower.ledger.changed(), SLICES_PER_LAST_WRITE):
-                        pipe = self._link.pipeline()
-                        self._hashes.write(pipe, portion, self._follower, now=self._exchanged_at)
-                        await self._link.run(pipe)
-                await self._link.run(self._link.pipeline().zrem(self._replicas, self._replica))
-        await self._link.close()
+        try:
+            with suppress(StoreUnavailableError):
+                if self._exchanged_at:
+                    if self._complete and (self._keeping or self._live <= 1):
+                        for portion in _portions(self._follower.ledger.changed(), SLICES_PER_LAST_WRITE):
+                            pipe = self._link.pipeline()
+                            self._hashes.write(pipe, portion, self._follower, now=self._exchanged_at)
+                            await self._link.run(pipe)
+                    await self._link.run(self._link.pipeline().zrem(self._replicas, self._replica))
+        finally:
+            await self._link.close()
 
     async def _catch_up(self, now: float) -> None:
         """Before the first exchange, and before one after a long absence: where reading goes on."""
@@ -253,15 +259,6 @@ class RedisStore:
             self._round_at = now
             self._to_write.extend(self._follower.ledger.changed())
         return [self._to_write.popleft() for _ in range(min(SLICES_PER_EXCHANGE, len(self._to_write)))]
-
-    def _stored(
-        self, closed: Iterable[tuple[StatKey, str, int, bytes]], told: dict[Place, Slice]
-    ) -> Iterator[StoredSlice]:
-        opened: list[StoredSlice] = []
-        for place, found in self._follower.ledger.slices():
-            rest = without(found, told[place]) if place in told else without(found, Slice())
-            opened.append((*place, rest))
-        return chain(opened, self._hashes.unpacked(closed))
 
     def _lease(self, offer: str) -> str:
         return f"{self._prefix}lease:{offer}"

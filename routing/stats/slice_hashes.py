@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from routing.stats.follower import Follower
+from routing.stats.follower import MAX_AHEAD_S, Follower
 from routing.stats.ledger import KEPT, Place, is_open
 from routing.stats.outcome import StatKey
 from routing.stats.store import StoredSlice
@@ -16,6 +16,9 @@ from routing.stats.wire import UndecodableError, decode_key, decode_slice, encod
 
 INDEX_S = 31 * 86_400
 """How long a key without outcomes stays in the index: a day longer than its last slice."""
+
+_MAX_DIGITS = 12
+"""Of a start in unix seconds: enough for 30,000 years. Numbers without a bound cannot be read at all."""
 
 
 class Commands(Protocol):
@@ -100,10 +103,11 @@ class SliceHashes:
             for text, data in fields.items():
                 if data is None:
                     continue
-                if not text.isdigit() or int(text) % kept.span_s:
+                start = _start_of(text, kept.span_s)
+                # One slice from far ahead would push all others out of the windows.
+                if start is None or start > now + MAX_AHEAD_S:
                     self.undecodable += 1
                     continue
-                start = int(text)
                 if is_open(granularity, start, now=now):
                     self._adopt((key, granularity, start), data, follower)
                 elif start > now - (kept.kept + 1) * kept.span_s:
@@ -135,6 +139,14 @@ def _open_starts(granularity: str, now: float) -> list[int]:
         starts.append(newest)
         newest -= span_s
     return starts
+
+
+def _start_of(text: bytes, span_s: int) -> int | None:
+    """The start this field names; None when it names none."""
+    if len(text) > _MAX_DIGITS or not text.isdigit():
+        return None
+    start = int(text)
+    return None if start % span_s else start
 
 
 def _digits(start: int) -> bytes:

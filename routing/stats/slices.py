@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log
-from struct import Struct
+from struct import Struct, error
 
 from routing.stats.histogram import Histogram, bin_of
 from routing.stats.outcome import Outcome, OutcomeKind
@@ -13,7 +13,16 @@ _MICRO = 1_000_000
 """Logarithms are summed in millionths: finer than any latency is known."""
 _MIN_S = 0.001
 """Seconds; a shorter delivery counts as this, because zero has no logarithm."""
+LONGEST_S = 86_400.0
+"""Seconds; a longer try counts as this. Nobody waits for a day, so more is a clock gone wrong, and a number without a
+bound would fit no field."""
+MOST = 1_000_000_000
+"""Tries of one kind in a slice at most: 11,000 a second, all day. More was not counted but damaged."""
+_LOG_BOUND_MICROS = 12 * _MICRO
+"""Above the logarithm of any duration between ``_MIN_S`` and ``LONGEST_S``, whichever its sign."""
 _HEADER = Struct("<IIIQqQ")
+_WIDEST = ((0, 2**32 - 1), (0, 2**32 - 1), (0, 2**32 - 1), (0, 2**64 - 1), (-(2**63), 2**63 - 1), (0, 2**64 - 1))
+"""The smallest and the largest number each field of the header holds."""
 _PLAIN = ("delivered", "failed", "refused", "failure_ms", "log_micros", "log_squares_micros")
 
 
@@ -77,10 +86,22 @@ class Slice:
         return self.log_squares_micros / _MICRO
 
     def pack(self) -> bytes:
-        """As bytes, for keeping many."""
-        header = _HEADER.pack(
-            self.delivered, self.failed, self.refused, self.failure_ms, self.log_micros, self.log_squares_micros
+        """As bytes, for keeping many. A number too large for its field is packed as the largest that fits."""
+        numbers = (
+            self.delivered,
+            self.failed,
+            self.refused,
+            self.failure_ms,
+            self.log_micros,
+            self.log_squares_micros,
         )
+        try:
+            header = _HEADER.pack(*numbers)
+        except error:
+            # Slices that add up beyond a field are damaged; a figure that is wrong beats a try that cannot be recorded.
+            header = _HEADER.pack(
+                *(min(max(number, least), most) for number, (least, most) in zip(numbers, _WIDEST, strict=True))
+            )
         return header + self.seconds.pack() + self.first_byte.pack()
 
     def merge_packed(self, data: bytes) -> None:
@@ -100,6 +121,18 @@ class Slice:
         unpacked = cls()
         unpacked.merge_packed(data)
         return unpacked
+
+    @property
+    def plausible(self) -> bool:
+        """Whether these can be the counts of real tries, or only of damaged bytes."""
+        return (
+            all(0 <= count <= MOST for count in (self.delivered, self.failed, self.refused))
+            and 0 <= self.failure_ms <= self.failed * LONGEST_S * 1000
+            and abs(self.log_micros) <= self.delivered * _LOG_BOUND_MICROS
+            and 0 <= self.log_squares_micros <= self.delivered * _LOG_BOUND_MICROS * (_LOG_BOUND_MICROS // _MICRO)
+            and self.seconds.count == self.delivered
+            and self.first_byte.count <= self.delivered
+        )
 
     def to_fields(self) -> dict[str, int]:
         """As flat whole numbers that may be added field by field elsewhere; zeros are left out.
@@ -135,11 +168,14 @@ class Entry:
         "log_micros",
         "log_seconds",
         "log_squares_micros",
+        "seconds",
         "seconds_bin",
     )
 
     def __init__(self, outcome: Outcome) -> None:
         self.kind = outcome.kind
+        seconds = self.seconds = duration(outcome.seconds)
+        """Of the try, within bounds."""
         self.failure_ms = 0
         self.log_seconds = 0.0
         """ln(seconds) of a delivery."""
@@ -148,11 +184,17 @@ class Entry:
         self.seconds_bin = 0
         self.first_byte_bin: int | None = None
         if outcome.kind is OutcomeKind.DELIVERED:
-            value = self.log_seconds = log(max(outcome.seconds, _MIN_S))
+            value = self.log_seconds = log(max(seconds, _MIN_S))
             self.log_micros = round(value * _MICRO)
             self.log_squares_micros = round(value * value * _MICRO)
-            self.seconds_bin = bin_of(outcome.seconds)
+            self.seconds_bin = bin_of(seconds)
             if outcome.first_byte_s is not None:
-                self.first_byte_bin = bin_of(outcome.first_byte_s)
+                self.first_byte_bin = bin_of(duration(outcome.first_byte_s))
         elif outcome.kind is OutcomeKind.FAILED:
-            self.failure_ms = max(0, round(outcome.seconds * 1000))
+            self.failure_ms = round(seconds * 1000)
+
+
+def duration(seconds: float) -> float:
+    """Seconds as a duration that can be: from 0 to ``LONGEST_S``; what is no number counts as 0."""
+    # In this order, because a comparison with what is no number is false.
+    return min(max(0.0, seconds), LONGEST_S)

@@ -76,7 +76,7 @@ class Statistics:
         tier.success.tried(at, delivered=delivered)
         group.success.tried(at, delivered=delivered)
         if not delivered:
-            group.failures.add(at, max(0.0, outcome.seconds))
+            group.failures.add(at, entry.seconds)
             return
         value = entry.log_seconds - tier.shift
         changed = tier.latency.add(at, value, tier.latency.level(group.long_run, group.prior_log, at))

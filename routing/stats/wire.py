@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from struct import Struct
 
 from providers.spec.errors import Fault
@@ -19,7 +19,7 @@ from routing.breaker import Breaker
 from routing.health import Health
 from routing.stats.histogram import BINS
 from routing.stats.outcome import Outcome, OutcomeKind, StatKey
-from routing.stats.slices import Slice
+from routing.stats.slices import LONGEST_S, Slice
 from routing.stats.store import Event, Notice
 
 _HEAD = Struct("<QB")
@@ -35,6 +35,9 @@ _KIND_OF = {mark: kind for kind, mark in _KINDS.items()}
 EVENTS_PER_ENTRY = 16
 """Events in one entry at most. Small, so that a bound on entries is a bound on memory; large enough that an entry's own
 cost is shared. Below 256, as one byte numbers the keys of an entry."""
+
+_DAMAGE = (struct.error, ValueError, ArithmeticError, LookupError, TypeError, RecursionError)
+"""What reading bytes that nobody wrote may raise: lists nested without end and numbers of thousands of digits too."""
 
 EntryId = tuple[int, int]
 """Milliseconds and a number within them: how a stream orders its entries."""
@@ -83,7 +86,7 @@ def decode_entry(data: bytes, *, latest: float) -> Entry:
     """
     try:
         return _decoded(data, latest)
-    except (struct.error, ValueError, KeyError, IndexError, TypeError) as error:
+    except _DAMAGE as error:
         raise UndecodableError("not an entry of this version") from error
 
 
@@ -112,9 +115,10 @@ def _decoded(data: bytes, latest: float) -> Entry:
             kind = _KIND_OF[tag]
             position, at, seconds, first_byte = _OUTCOME.unpack_from(data, place)
             place += _OUTCOME.size
-            if not (isfinite(seconds) and seconds >= 0.0):
+            first_byte_s = None if isnan(first_byte) else first_byte
+            if not (0.0 <= seconds <= LONGEST_S and (first_byte_s is None or 0.0 <= first_byte_s <= LONGEST_S)):
                 raise ValueError("not a duration")
-            events.append(Outcome(keys[position], kind, at, seconds, first_byte if isfinite(first_byte) else None))
+            events.append(Outcome(keys[position], kind, at, seconds, first_byte_s))
     if not all(0.0 <= event.at <= latest for event in events):
         raise ValueError("not a time of the past")
     return Entry(replica, number, tuple(events))
@@ -141,10 +145,12 @@ def decode_slice(data: bytes) -> tuple[Slice, EntryId]:
     try:
         milliseconds, number = _MARK.unpack_from(data)
         found = Slice.unpack(data[_MARK.size :])
-    except (struct.error, ValueError, IndexError) as error:
+    except _DAMAGE as error:
         raise UndecodableError("not a slice of this version") from error
     if max((*found.seconds.bins, *found.first_byte.bins), default=0) >= BINS:
         raise UndecodableError("not a histogram of this version")
+    if not found.plausible:
+        raise UndecodableError("not counts of tries")
     return found, (milliseconds, number)
 
 

@@ -13,6 +13,7 @@ from routing.knobs import BreakerKnobs
 
 KNOBS = BreakerKnobs(trip=8.0, failing_success=0.3, success_min=0.6, success_max=0.985)
 NOW = 1_790_000_000.0
+UNTRIED = Breaker()
 
 
 def step(
@@ -30,14 +31,14 @@ def step(
     )
 
 
-def tripped(now: float = NOW, breaker: Breaker = Breaker()) -> Breaker:
+def tripped(now: float = NOW, breaker: Breaker = UNTRIED) -> Breaker:
     while breaker.state(now=now) is BreakerState.CLOSED:
         breaker = step(breaker, delivered=False, now=now)
     return breaker
 
 
 def failures_until_open(success: float) -> int:
-    breaker, count = Breaker(), 0
+    breaker, count = UNTRIED, 0
     while breaker.state(now=NOW) is BreakerState.CLOSED:
         breaker = step(breaker, delivered=False, success=success)
         count += 1
@@ -55,14 +56,14 @@ def test_success_rates_are_clamped_so_that_one_failure_never_opens_and_steps_sta
 
 
 def test_a_failure_adds_the_log_likelihood_ratio_and_a_delivery_takes_its_own() -> None:
-    failed = step(Breaker(), delivered=False, success=0.8)
+    failed = step(UNTRIED, delivered=False, success=0.8)
     assert failed.score == pytest.approx(log(0.7 / 0.2))
     assert step(failed, delivered=True, success=0.8).score == pytest.approx(log(0.7 / 0.2) + log(0.3 / 0.8))
 
 
 @given(st.lists(st.booleans(), max_size=40))
 def test_the_score_is_never_below_zero_and_while_closed_below_the_threshold(outcomes: list[bool]) -> None:
-    breaker = Breaker()
+    breaker = UNTRIED
     for delivered in outcomes:
         breaker = step(breaker, delivered=delivered)
         assert breaker.score >= 0.0
@@ -71,7 +72,7 @@ def test_the_score_is_never_below_zero_and_while_closed_below_the_threshold(outc
 
 
 def test_tries_that_have_outlived_the_failure_speak_for_the_offer_and_are_not_written_down() -> None:
-    breaker = Breaker()
+    breaker = UNTRIED
     for _ in range(7):
         breaker = step(breaker, delivered=False, success=0.77)
     held = step(breaker, delivered=False, success=0.77, survivors=1)
@@ -82,7 +83,7 @@ def test_tries_that_have_outlived_the_failure_speak_for_the_offer_and_are_not_wr
 
 def test_survivors_outweigh_as_many_failures_as_deliveries_would() -> None:
     def most_failures(survivors: int) -> int:
-        breaker, count = Breaker(), 0
+        breaker, count = UNTRIED, 0
         while breaker.state(now=NOW) is BreakerState.CLOSED:
             breaker = step(breaker, delivered=False, survivors=survivors)
             count += 1
@@ -103,18 +104,18 @@ def test_survivors_neither_close_an_open_breaker_nor_spare_it_a_failed_trial() -
 
 
 def test_it_is_suspect_since_the_first_of_the_failures_behind_its_score_began() -> None:
-    first = step(Breaker(), delivered=False, started_at=NOW - 4)
+    first = step(UNTRIED, delivered=False, started_at=NOW - 4)
     assert first.suspect_since == NOW - 4
     second = step(first, delivered=False, started_at=NOW + 1, now=NOW + 2)
     assert second.suspect_since == NOW - 4
 
 
 def test_suspicion_ends_with_the_score_and_begins_anew_with_the_next_failure() -> None:
-    breaker = step(Breaker(), delivered=False, started_at=NOW - 4)
+    breaker = step(UNTRIED, delivered=False, started_at=NOW - 4)
     while breaker.score > 0.0:
         assert breaker.suspect_since == NOW - 4
         breaker = step(breaker, delivered=True)
-    assert breaker == Breaker()
+    assert breaker == UNTRIED
     assert step(breaker, delivered=False, started_at=NOW + 9, now=NOW + 10).suspect_since == NOW + 9
 
 
@@ -125,10 +126,10 @@ def test_after_a_closing_it_is_suspect_since_then() -> None:
 
 
 def test_good_times_are_not_saved_up_against_bad_ones() -> None:
-    breaker = Breaker()
+    breaker = UNTRIED
     for _ in range(100):
         breaker = step(breaker, delivered=True)
-    assert breaker == Breaker()
+    assert breaker == UNTRIED
 
 
 def test_it_is_open_for_its_time_and_half_open_from_then_on() -> None:
@@ -206,7 +207,7 @@ def test_of_two_replicas_the_one_whose_breaker_changed_last_is_believed() -> Non
     opened = tripped(NOW)
     closed = step(opened, delivered=True, now=NOW + 20)
     reopened = tripped(NOW + 30, closed)
-    for older, newer in ((Breaker(), opened), (opened, closed), (closed, reopened)):
+    for older, newer in ((UNTRIED, opened), (opened, closed), (closed, reopened)):
         assert merged(older, newer) == newer
         assert merged(newer, older) == newer
 
@@ -220,6 +221,6 @@ def test_replicas_that_changed_at_the_same_moment_agree_on_the_longer_opening() 
 
 
 def test_a_score_on_its_way_up_stays_with_the_replica_that_counted_it() -> None:
-    mine = step(Breaker(), delivered=False)
-    assert merged(mine, Breaker()) == mine
-    assert merged(Breaker(), mine) == Breaker()
+    mine = step(UNTRIED, delivered=False)
+    assert merged(mine, UNTRIED) == mine
+    assert merged(UNTRIED, mine) == UNTRIED
