@@ -31,11 +31,11 @@ MAX_PAUSE_S = 5.0
 ALONE_S = 15.0
 """How long this replica may probe without a lease while the store is away: longer than until it tries again."""
 MIN_REST_S = 0.05
-"""The shortest time from the end of an exchange to the next. In a storm every refused try is a notice; gathered for so
-long they cost twenty exchanges a second at most, and nobody hears of a trip noticeably later."""
+"""The shortest time from one exchange to the next. In a storm every refused try is a notice; gathered for so long they
+cost twenty exchanges a second at most, and nobody hears of a trip noticeably later."""
 CLOCK_S = 5.0
-"""How far the store's clock and this process's may be apart: further, and replicas judge each other's times wrongly.
-Far above what an exchange takes, which cannot be told from a difference."""
+"""How far apart the clocks of store and process may be: beyond, replicas judge each other's times wrongly. Far above
+what an exchange takes, which cannot be told from a difference."""
 _PORTION = 500
 """Events or slices the board takes in at a time, so that requests get their turn in between."""
 
@@ -83,7 +83,7 @@ class HasClock(Protocol):
 
     @property
     def ahead_s(self) -> float:
-        """Seconds by which the server's clock is ahead of this process's; below zero: behind."""
+        """Seconds by which it is ahead of this process's; below zero: behind."""
 
 
 class Sharing:
@@ -98,10 +98,7 @@ class Sharing:
         instruments: SharingInstruments,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``interval_s``: seconds between exchanges; a notice is sent at once, or ``MIN_REST_S`` after the last one.
-
-        ``clock`` tells unix seconds.
-        """
+        """``interval_s``: seconds between exchanges; a notice is sent at once. ``clock`` tells unix seconds."""
         self._store = store
         self._board = board
         self._interval_s = interval_s
@@ -113,8 +110,7 @@ class Sharing:
         self._loaded = False
         self._up: bool | None = None
         self._clocks_agree = True
-        self._asked: frozenset[str] = frozenset()
-        """The leases of the exchange under way: the board forgets a wish when it has been told."""
+        self._asked: frozenset[str] = frozenset()  # in the exchange under way; the board forgets a wish it has told
         self._pause_s = interval_s
         self._sent = self._lost = 0
         self._leases: Mapping[str, float] = {}
@@ -274,18 +270,18 @@ class Sharing:
         if agree is self._clocks_agree:
             return
         self._clocks_agree = agree
-        if agree:
-            _log.info("stats_store_clock", seconds=round(ahead_s, 1), agrees=True)
-        else:
-            _log.warning("stats_store_clock", seconds=round(ahead_s, 1), agrees=False)
+        tell = _log.info if agree else _log.warning
+        tell("stats_store_clock", seconds=round(ahead_s, 1), agree=agree)
 
     async def _rest(self) -> None:
         least_s = min(MIN_REST_S, self._pause_s)
         # While the store is away a notice is no reason to ask it sooner.
         sooner = self._wake if self._pause_s <= self._interval_s else self._stopping
-        for reason, pause_s in ((self._stopping, least_s), (sooner, self._pause_s - least_s)):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(reason.wait(), pause_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), least_s)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(sooner.wait(), self._pause_s - least_s)
 
     def _held(self) -> list[str]:
         now = self._clock()

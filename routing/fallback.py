@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
@@ -19,9 +18,8 @@ from routing.ranking import Entry, after_failure, entry_of, ranked
 from routing.refusals import final
 from routing.route_plan import Candidate, RoutePlan
 from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
+from routing.waiting import Chance, broken, in_time, wait_for
 
-LOOKS_PER_TEST = 3
-"""How often a request in line looks for itself, beside being woken, in the time after which it may test a limit."""
 BACK_REASON = "could not be asked when the plan was made, and can be by now"
 SHORTEST_TRY_S = 0.05
 """With less time than this left no try is begun: it could not even open a connection, but might be billed."""
@@ -37,12 +35,14 @@ def next_step(
     running: Sequence[Running] = (),
     idle_since: float | None = None,
     may_hedge: bool = False,
+    in_line: bool = False,
 ) -> Step:
     """What to do now. ``now`` is unix seconds.
 
     ``healths`` is how the offers are by now (None: as when the plan was made). ``running`` are the tries under way:
     with any, the answer is to wait or to hedge. ``idle_since`` is when the request began to wait for an offer (None:
-    it does not). ``may_hedge`` says that the budget of hedges is not used up. Raises nothing.
+    it does not), ``in_line`` whether it stands in line. ``may_hedge`` says that the budget of hedges is not used
+    up. Raises nothing.
     """
     ending = _ending(plan, attempts, now)
     if ending is not None:
@@ -60,12 +60,20 @@ def next_step(
     # One that is out is asked when nobody else is left, and not even waiting for another is.
     pool = [each for each in pool if each.entry.state is not HealthState.OUT] or pool
     remaining = plan.deadline_at - now
+    if in_line:
+        pool = in_time(pool, remaining)
+        if not pool:
+            return GiveUp(Ending.WAITED)
     ready = [each for each in pool if each.ready_at <= now]
     if ready:
         fewest = min(each.tries for each in ready)
         entries = [each.entry for each in ready if each.tries == fewest]
         return _try(plan, _best(plan, entries, attempts, remaining), attempts, known, now=now)
-    return _wait(plan, attempts, pool, known, now=now, idle_since=idle_since)
+    since = now if idle_since is None else idle_since
+    failing = broken(pool)
+    if failing and now >= since + plan.policy.breaker.panic_wait_s:
+        return _try(plan, _best(plan, failing, attempts, remaining), attempts, known, now=now)
+    return wait_for(pool, plan.policy, now=now, since=since, deadline_at=plan.deadline_at)
 
 
 def deadline_reached(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> bool:
@@ -76,16 +84,6 @@ def deadline_reached(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float
 def payments(attempts: Sequence[Attempt]) -> int:
     """How many of these attempts a vendor bills or may bill."""
     return sum(attempt.spend is not Spend.NONE for attempt in attempts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chance:
-    """An offer that may still be tried for this request."""
-
-    entry: Entry
-    tries: int
-    ready_at: float
-    """Unix seconds; infinite while nobody can tell, as before an offer that is full."""
 
 
 def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending | None:
@@ -104,7 +102,7 @@ def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending 
     return None
 
 
-def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, Health], *, now: float) -> list[_Chance]:
+def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, Health], *, now: float) -> list[Chance]:
     """The offers that may still be tried, now or later: candidates, and those that were kept back for a time."""
     offered: list[tuple[Offer, Quote]] = [(each.offer, each.quote) for each in plan.candidates]
     others = plan.rejections if plan.wishes.allow_fallbacks or plan.wishes.order else ()
@@ -121,7 +119,7 @@ def _pool(plan: RoutePlan, attempts: Sequence[Attempt], healths: Mapping[str, He
         if work_of(mine) >= plan.policy.max_tries_per_offer or any(not _may_pass(attempt) for attempt in mine):
             continue
         entry = entry_of(offer, quote, healths.get(offer.key, UNTRIED), plan.resolution, plan.policy, now=now)
-        found.append(_Chance(entry, len(mine), _ready_at(entry, mine, plan.policy, now)))
+        found.append(Chance(entry, len(mine), _ready_at(entry, mine, plan.policy, now)))
     return found
 
 
@@ -204,47 +202,6 @@ def _own_limit(
     if not others or remaining - own < min(others) / 2:
         return ceiling_s(plan.resolution, plan.policy)
     return own
-
-
-def _wait(
-    plan: RoutePlan,
-    attempts: Sequence[Attempt],
-    pool: Sequence[_Chance],
-    healths: Mapping[str, Health],
-    *,
-    now: float,
-    idle_since: float | None,
-) -> Step:
-    """Nobody may be tried at once: wait for whoever may be next, ask the least bad one, or give up."""
-    policy = plan.policy
-    since = now if idle_since is None else idle_since
-    open_ones = [each.entry for each in pool if each.entry.state is HealthState.OPEN]
-    full = [each.entry for each in pool if each.entry.state is HealthState.FULL]
-    patience_ends = min(since + policy.limits.max_wait_s, plan.deadline_at)
-    wakes = [min(each.ready_at for each in pool)]
-    if open_ones and not full:
-        panic_at = since + policy.breaker.panic_wait_s
-        if now >= panic_at:
-            best = _best(plan, open_ones, attempts, plan.deadline_at - now)
-            return _try(plan, best, attempts, healths, now=now)
-        wakes.append(panic_at)
-    elif open_ones or full:
-        wakes.append(now + policy.limits.test_wait_s / LOOKS_PER_TEST)
-    earliest = min(wakes)
-    if now >= patience_ends or earliest >= patience_ends:
-        return GiveUp(Ending.WAITED)
-    keys = frozenset(entry.offer.key for entry in (*full, *open_ones))
-    return Wait(earliest, _what_for(pool, full, open_ones), keys)
-
-
-def _what_for(pool: Sequence[_Chance], full: Sequence[Entry], open_ones: Sequence[Entry]) -> Waiting:
-    if full:
-        return Waiting.ROOM
-    if open_ones:
-        return Waiting.BREAKER
-    if any(each.entry.state is HealthState.BLOCKED for each in pool):
-        return Waiting.BLOCK
-    return Waiting.REST
 
 
 def _beside(

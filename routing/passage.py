@@ -79,6 +79,7 @@ class Passage:
             healths=healths,
             running=tuple(self._running.values()),
             idle_since=self._idle_since,
+            in_line=self._place is not None,
             may_hedge=bool(self._running) and route.objective.hedge_share > 0 and self._board.may_hedge(),
         )
         if isinstance(step, Wait):

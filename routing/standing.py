@@ -117,7 +117,8 @@ class Standing:
             score=min(max(theirs.score, 0.0), knobs.trip),
             opened_at=min(theirs.opened_at, now),
             open_until=min(theirs.open_until, now + longest_s),
-            open_s=min(max(theirs.open_s, 0.0), longest_s),
+            # The next opening doubles it, and double nothing would be none.
+            open_s=min(max(theirs.open_s, knobs.open_s), longest_s),
             closed_at=min(theirs.closed_at, now),
             suspect_since=min(theirs.suspect_since, now),
         )

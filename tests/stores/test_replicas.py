@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import struct
+import time
 
 import pytest
 
 from routing.knobs import Priors, StatisticsKnobs
 from routing.stats.ledger import KEPT
-from routing.stats.outcome import Outcome
+from routing.stats.outcome import Outcome, OutcomeKind
 from routing.stats.slices import Entry, Slice
 from routing.stats.statistics import Statistics
 from routing.stats.store import Loaded
 from routing.stats.windows import WINDOW_NAMES
+from routing.stats.wire import decode_slice, encode_entry
 from tests.stores.conftest import Replicas
 from tests.stores.making import KEY, NOW, notice, outcome, outcomes, redis_store
 
@@ -252,6 +255,52 @@ async def test_entries_that_cannot_be_read_are_left_out_and_counted(replica: Rep
     await one.exchange(now=NOW, wanted=())
     assert (await two.exchange(now=NOW, wanted=())).events == (outcome(),)
     assert two.undecodable == 2
+
+
+async def test_an_entry_that_no_parser_survives_costs_neither_news_nor_a_start(replica: Replicas) -> None:
+    one, two = replica(), replica()
+    for store in (one, two):
+        await store.load(now=NOW)
+        await store.exchange(now=NOW, wanted=())
+    deep = struct.pack("<QB", 1, 3) + b"bad" + b"N" + struct.pack("<H", 60_000) + b"[" * 60_000
+    long = encode_entry("bad", 2, [Outcome(KEY, OutcomeKind.FAILED, NOW, 1e300)])
+    for number, damage in enumerate((deep, long, b"")):
+        one.publish(outcome(at=NOW - number))
+        await one.exchange(now=NOW, wanted=())
+        await one._link.run(one._link.pipeline().xadd(one._events, {b"e": damage}))
+    assert len((await two.exchange(now=NOW, wanted=())).events) == 3
+    assert two.undecodable == 3
+    three = replica()
+    await three.load(now=NOW)
+    assert three.undecodable == 3
+    for later in range(3):  # whoever keeps the slices writes them
+        for store in (one, two):
+            await store.exchange(now=NOW + 5.0 * later, wanted=())
+    hour = (await one._link.run(one._link.pipeline().hvals(one._hashes.name(KEY, "1h"))))[0]
+    assert [decode_slice(data)[0].delivered for data in hour] == [3]
+
+
+async def test_slices_that_could_not_be_encoded_are_written_with_a_later_exchange(
+    replica: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replica()
+    await one.load(now=NOW)
+    one.publish(outcome())
+    await one.exchange(now=NOW, wanted=())
+    with monkeypatch.context() as patched:
+        patched.setattr(Slice, "pack", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await one.exchange(now=NOW + 5.0, wanted=())
+    for later in (10.0, 15.0):
+        await one.exchange(now=NOW + later, wanted=())
+    assert await one._link.run(one._link.pipeline().hlen(one._hashes.name(KEY, "1h"))) == [1]
+
+
+async def test_how_far_the_servers_clock_is_ahead_is_known_after_an_exchange(replica: Replicas) -> None:
+    one = replica()
+    assert one.ahead_s == 0.0
+    await one.exchange(now=time.time() - 300.0, wanted=())
+    assert one.ahead_s == pytest.approx(300.0, abs=2.0)
 
 
 async def test_slices_that_cannot_be_read_are_left_out_and_counted(replica: Replicas) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
-from math import exp, inf, nan
+from math import exp, inf, isfinite, nan
 
 import pytest
 from hypothesis import given
@@ -13,12 +14,15 @@ from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
 from routing.breaker import Breaker
 from routing.health import Health
+from routing.policy import Policy
 from routing.stats.follower import Follower, RawEntry
 from routing.stats.ledger import without
 from routing.stats.outbox import MAX_BUFFERED, MAX_ENTRIES, Outbox
 from routing.stats.outcome import Outcome, OutcomeKind, StatKey
+from routing.stats.slice_hashes import SliceHashes
+from routing.stats.slices import LONGEST_S, MOST, Slice
 from routing.stats.slices import Entry as Counted
-from routing.stats.slices import Slice
+from routing.stats.statistics import Statistics
 from routing.stats.store import Event, Notice
 from routing.stats.wire import (
     EVENTS_PER_ENTRY,
@@ -33,6 +37,7 @@ from routing.stats.wire import (
 )
 from tests.stores.making import KEY, NOW, notice, outcome, outcomes
 
+POLICY = Policy()
 times = st.floats(0.0, 4e9)
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 keys = st.builds(
@@ -41,7 +46,7 @@ keys = st.builds(
     st.sampled_from(Operation),
     st.none() | st.sampled_from(Resolution),
 )
-seconds = st.floats(0.0, 1e6)
+seconds = st.floats(0.0, LONGEST_S)
 events: st.SearchStrategy[Event] = st.builds(
     Outcome, keys, st.sampled_from(OutcomeKind), times, seconds, st.none() | seconds
 )
@@ -88,6 +93,10 @@ def test_an_entry_cut_short_is_refused_or_shorter_by_whole_events(data: st.DataO
         outcome(seconds=nan),
         outcome(seconds=-1.0),
         outcome(seconds=inf),
+        outcome(seconds=1e300, kind=OutcomeKind.FAILED),
+        Outcome(KEY, OutcomeKind.DELIVERED, NOW, 12.0, -5.0),
+        Outcome(KEY, OutcomeKind.DELIVERED, NOW, 12.0, inf),
+        Outcome(KEY, OutcomeKind.DELIVERED, NOW, 12.0, LONGEST_S + 1.0),
         notice(at=nan),
     ],
 )
@@ -190,6 +199,104 @@ def test_a_ledger_lets_go_of_slices_that_take_no_more_outcomes() -> None:
     assert [place[1] for place, _ in follower.ledger.slices()] == ["1d"]
     follower.ledger.prune(now=NOW + 2 * 86_400.0)
     assert len(follower.ledger) == 0
+
+
+def said(text: bytes) -> bytes:
+    """An entry with one notice of that text."""
+    return struct.pack("<QB", 1, 3) + b"bad" + b"N" + struct.pack("<H", len(text)) + text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 60_000,
+        b'{"a":' * 13_000,
+        b"[" + b"9" * 5000 + b"]",
+        b'["fal/pictura",1' + b"0" * 400 + b",[0,null,0,0,null],[0,0,0,0,0]]",
+        b'["fal/pictura",0,[0,["x"],0,0,null],[0,0,0,0,0]]',
+    ],
+)
+def test_an_entry_nobody_can_read_does_not_cost_those_beside_it(text: bytes) -> None:
+    follower = Follower()
+    around = [encode_entry("one", number, [outcome()]) for number in (1, 2)]
+    found = follower.read(numbered([around[0], said(text), around[1]]), now=NOW)
+    assert [entry.number for _, entry in found] == [1, 2]
+    assert (follower.undecodable, delivered_today(follower)) == (1, 2)
+
+
+@pytest.mark.parametrize("seconds", [1e300, inf, nan, -5.0])
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_own_outcomes_of_durations_that_cannot_be_are_brought_within_bounds(kind: OutcomeKind, seconds: float) -> None:
+    outbox, made = Outbox("one"), Slice()
+    wrong = Outcome(KEY, kind, NOW, seconds, seconds)
+    made.add(Counted(wrong))
+    assert made.plausible
+    outbox.put(wrong)
+    outbox.put(outcome())
+    sent, beside = decode_entry(outbox.entries()[0], latest=NOW).events
+    assert isinstance(sent, Outcome)
+    assert sent.seconds == sent.first_byte_s == (LONGEST_S if seconds > 0 else 0.0)
+    assert beside == outcome()
+
+
+def test_own_outcomes_of_durations_that_cannot_be_do_not_keep_later_ones_from_being_counted() -> None:
+    statistics = Statistics(POLICY.statistics, lambda _: POLICY.priors)
+    for kind in OutcomeKind:
+        for number, seconds in enumerate((1e300, inf, nan, -5.0)):
+            statistics.add(outcome(at=NOW + number, seconds=seconds, kind=kind))
+    for number in range(20):
+        statistics.add(outcome(at=NOW + 10 * number, seconds=2.0))
+    found = statistics.estimate(KEY, now=NOW + 200)
+    assert isfinite(found.median_s)
+    assert found.failure_s <= LONGEST_S
+
+
+def test_a_slice_is_packed_whatever_it_has_added_up_to() -> None:
+    huge = Slice()
+    huge.delivered = huge.failed = huge.refused = 2**40
+    huge.failure_ms = huge.log_squares_micros = 2**70
+    huge.log_micros = -(2**70)
+    again = Slice.unpack(huge.pack())
+    assert (again.delivered, again.failure_ms, again.log_micros) == (2**32 - 1, 2**64 - 1, -(2**63))
+
+
+def implausible() -> list[Slice]:
+    """A slice with two tries of each kind, with one number each that cannot be."""
+    wrong = {
+        "delivered": 3,
+        "failed": MOST + 1,
+        "refused": MOST + 1,
+        "failure_ms": 2 * 86_400_000 + 1,
+        "log_micros": -(10**9),
+        "log_squares_micros": 10**12,
+    }
+    made = []
+    for name, value in wrong.items():
+        one = Slice()
+        for kind in (*OutcomeKind, *OutcomeKind):
+            one.add(Counted(outcome(kind=kind)))
+        assert one.plausible
+        setattr(one, name, value)
+        made.append(one)
+    return made
+
+
+@pytest.mark.parametrize("wrong", implausible())
+def test_a_slice_with_a_number_that_cannot_be_is_refused(wrong: Slice) -> None:
+    with pytest.raises(UndecodableError):
+        decode_slice(encode_slice(wrong, (17, 4)))
+
+
+def test_starts_that_cannot_be_are_counted_and_cost_no_other_slice() -> None:
+    hashes, follower = SliceHashes("p:"), Follower()
+    good = Slice()
+    good.add(Counted(outcome()))
+    hour = int(NOW) - int(NOW) % 3600
+    data = encode_slice(good, (17, 4))
+    wrong = [b"9" * 5000, b"9" * 12, str(hour + 7200).encode(), str(hour + 1).encode(), b"-3600", "\u00b2".encode()]
+    hashes.adopt(KEY, [{}, {**dict.fromkeys(wrong, data), str(hour).encode(): data}, {}], follower, now=NOW)
+    assert [place for place, _ in follower.ledger.slices()] == [(KEY, "1h", hour)]
+    assert hashes.undecodable == len(wrong)
 
 
 def delivered_today(follower: Follower) -> int:

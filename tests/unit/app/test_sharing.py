@@ -39,6 +39,8 @@ class Board:
     leases: dict[str, float] = field(default_factory=dict)
     wanted: frozenset[str] = frozenset()
     broken: bool = False
+    forgets: bool = False
+    """Whether a wish for a lease is told once."""
 
     def fold(self, event: Event, *, now: float) -> None:
         self.folded.append(event)
@@ -49,7 +51,10 @@ class Board:
         self.seeded.append(Loaded(loaded.events, tuple(loaded.slices)))
 
     def wanted_leases(self, *, now: float) -> frozenset[str]:
-        return self.wanted
+        wanted = self.wanted
+        if self.forgets:
+            self.wanted = frozenset()
+        return wanted
 
     def granted(self, offer: str, until: float) -> None:
         self.leases[offer] = until
@@ -95,6 +100,13 @@ class Store:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
+
+
+@dataclass
+class ServerStore(Store):
+    """Keeps its things on a server with a clock of its own."""
+
+    ahead_s: float = 0.0
 
 
 @dataclass
@@ -246,6 +258,54 @@ async def test_while_the_store_is_away_a_replica_probes_on_its_own() -> None:
     store = Store(error=StoreUnavailableError("gone"))
     async with sharing(store, Board(wanted=frozenset({"fal/pictura"}))) as scene:
         assert scene.board.leases == {"fal/pictura": NOW + module.ALONE_S}
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("gone"), ValueError("a bug")])
+async def test_a_lease_that_was_wanted_from_a_store_that_went_is_granted_all_the_same(error: Exception) -> None:
+    store, board = Store(), Board(forgets=True)
+    with capture_logs():
+        async with sharing(store, board, interval_s=0.02):
+            await until(lambda: "exchange" in store.calls)
+            store.error = error
+            board.wanted = frozenset({"fal/pictura"})
+            await until(lambda: board.leases)
+            assert board.leases == {"fal/pictura": NOW + module.ALONE_S}
+
+
+async def test_a_lease_that_another_replica_holds_is_not_taken_when_the_store_goes_later() -> None:
+    store, board = Store(), Board(forgets=True, wanted=frozenset({"fal/pictura"}))
+    async with sharing(store, board) as scene:
+        await until(lambda: store.wanted)
+        await until(lambda: not store.wanted)
+        store.error = StoreUnavailableError("gone")
+        await until(lambda: False in scene.instruments.up)
+        assert board.leases == {}
+
+
+async def test_a_storm_of_notices_is_gathered() -> None:
+    async with sharing(Store(), interval_s=LONG_S) as scene:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() - began < 4 * module.MIN_REST_S:
+            scene.publish(NOTICE)
+            await asyncio.sleep(0.001)
+        exchanges = scene.store.calls.count("exchange")
+        assert 2 <= exchanges <= 2 + (loop.time() - began) / module.MIN_REST_S
+
+
+async def test_clocks_that_disagree_are_logged_once_and_so_is_their_agreement() -> None:
+    store = ServerStore()
+    with capture_logs() as lines:
+        async with sharing(store):
+            for ahead_s in (4.0, -7.04, -8.0, -4.0, 1.0, 0.0, 6.0):
+                store.ahead_s = ahead_s
+                store.calls.clear()
+                await until(lambda: store.calls.count("exchange") > 1)
+    assert [(line["event"], line["log_level"], line["seconds"]) for line in lines] == [
+        ("stats_store_clock", "warning", -7.0),
+        ("stats_store_clock", "info", 1.0),
+        ("stats_store_clock", "warning", 6.0),
+    ]
 
 
 async def test_a_bug_does_not_end_the_sharing() -> None:

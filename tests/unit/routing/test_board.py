@@ -19,7 +19,7 @@ from routing.stats.store import Event, Loaded, Notice
 from routing.steps import Try
 from routing.ticket import Ticket
 from routing.wishes import RouteWishes
-from tests.unit.routing.making import MODEL, NOW, POLICY, Street, carried_out, ended, offers_of
+from tests.unit.routing.making import MODEL, NOW, POLICY, Street, carried_out, ended, failed, offers_of
 
 FAL, GEMINI = f"fal/{MODEL}", f"gemini/{MODEL}"
 AT_1K = StatKey(FAL, Operation.GENERATE, Resolution.R1K)
@@ -119,12 +119,34 @@ def test_rate_limits_block_for_the_stated_wait_and_never_open_the_breaker() -> N
     assert known(street, now=now).estimate == known(Street(ONE), now=now).estimate
 
 
-def test_what_a_vendor_said_it_cannot_do_holds_for_that_resolution_alone() -> None:
+@pytest.mark.parametrize("parameter", ["resolution", "size"])
+def test_what_a_vendor_said_it_cannot_do_holds_for_that_resolution_alone(parameter: str) -> None:
     street = Street(ONE)
-    street.served(now=NOW, fault=Fault.UNSUPPORTED, seconds=1.0)
+    street.served(now=NOW, fault=Fault.UNSUPPORTED, seconds=1.0, parameter=parameter)
     assert known(street, now=NOW + 2).unsupported_until == NOW + 1 + POLICY.statistics.unsupported_s
     at_4k = street.board.healths(street.offers, Operation.GENERATE, Resolution.R4K, now=NOW + 2)
     assert at_4k[FAL].unsupported_until == 0.0
+
+
+@pytest.mark.parametrize("parameter", [None, "prompt", "aspect_ratio", "seed"])
+def test_what_a_vendor_cannot_do_for_one_request_closes_the_resolution_to_nobody_else(parameter: str | None) -> None:
+    street = Street(ONE)
+    for second in range(5):
+        street.served(now=NOW + second, fault=Fault.UNSUPPORTED, seconds=0.5, parameter=parameter)
+    assert known(street, now=NOW + 6).unsupported_until == 0.0
+    assert street.served(now=NOW + 6) == "fal"
+
+
+def test_a_delivery_proves_that_the_resolution_can_be_had() -> None:
+    street = Street(ONE)
+    passage, other = street.passage(now=NOW), street.passage(now=NOW)
+    step, late = passage.next(now=NOW), other.next(now=NOW)
+    assert isinstance(late, Try)
+    ticket = other.began(late, now=NOW)
+    carried_out(passage, step, now=NOW, fault=Fault.UNSUPPORTED, parameter="size")
+    assert known(street, now=NOW + 2).unsupported_until > NOW
+    ended(other, ticket, seconds=9.0)
+    assert known(street, now=NOW + 9).unsupported_until == 0.0
 
 
 def test_figures_are_kept_by_operation_and_resolution() -> None:
@@ -181,6 +203,45 @@ def test_families_learn_from_what_follows_a_failure() -> None:
         ended(passage, passage.began(step, now=now), fault=Fault.UNREACHABLE)
     assert [attempt.offer.provider for attempt in passage.attempts] == ["gemini", "vertex"]
     assert street.board.kin[pair] < POLICY.statistics.family_success
+
+
+SAYS_NOTHING = [
+    Fault.ABANDONED, Fault.CONTENT_REFUSED, Fault.RATE_LIMITED, Fault.OWN_FAULT, Fault.UNSUPPORTED,
+    Fault.INVALID_REQUEST,
+]  # fmt: skip
+
+
+def kin_after(first: Fault, second: Fault | None, *, times: int = 50, **how: bool) -> float:
+    """How far vertex is believed after a failure of gemini, once it was tried so often after one and ended so."""
+    street = Street({"gemini": "0.05", "vertex": "0.06"})
+    candidate = street.passage(now=NOW).plan.candidates[1]
+    assert candidate.offer.provider == "vertex"
+    for second_of_the_hour in range(times):
+        now = NOW + second_of_the_hour
+        ticket = street.board.started(candidate, Operation.GENERATE, Resolution.R1K, now=now)
+        attempt = failed("vertex", second, started_at=now, **how)
+        street.board.ended(ticket, attempt, now=now + 1, before=failed("gemini", first))
+    return street.board.kin["gemini", "vertex"]
+
+
+def test_families_learn_from_deliveries_and_failures_alike() -> None:
+    assert kin_after(Fault.OVERLOADED, None) > POLICY.statistics.family_success + 0.1
+    assert kin_after(Fault.TIMED_OUT, Fault.OVERLOADED) < POLICY.statistics.family_success / 2
+
+
+@pytest.mark.parametrize("fault", SAYS_NOTHING)
+def test_a_try_that_says_nothing_about_its_provider_teaches_nothing_about_the_family(fault: Fault) -> None:
+    assert kin_after(Fault.OVERLOADED, fault) == POLICY.statistics.family_success
+
+
+def test_a_try_that_the_callers_deadline_cut_short_teaches_nothing_about_the_family() -> None:
+    cut = kin_after(Fault.OVERLOADED, Fault.TIMED_OUT, deadline_hit=True)
+    assert cut == POLICY.statistics.family_success
+
+
+@pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.CREDENTIALS, Fault.CONTENT_REFUSED, Fault.BAD_REPLY])
+def test_only_what_relatives_may_share_makes_the_next_try_a_lesson(fault: Fault) -> None:
+    assert kin_after(fault, None) == POLICY.statistics.family_success
 
 
 # Other replicas
@@ -295,7 +356,7 @@ def test_the_next_probe_is_due_an_interval_after_the_beginning_of_a_good_one_and
     assert step.candidate.probe
     carried_out(passage, step, now=NOW, seconds=20.0, fault=fault)
     for _ in range(20):
-        street.board.arrived()
+        street.board.arrived(0.0)
     due_at = NOW + from_s + POLICY.exploration.likely_s
     assert not street.board.exploration.due(GEMINI, hopeful=False, now=due_at - 0.1)
     assert street.board.exploration.due(GEMINI, hopeful=False, now=due_at)

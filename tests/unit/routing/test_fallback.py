@@ -14,11 +14,12 @@ from providers.spec.errors import FAULT_TABLE, Elsewhere, Fault, Spend
 from providers.spec.request import Resolution
 from routing.attempt import REFUSALS_PER_TRY, Attempt, work_of
 from routing.breaker import Breaker
-from routing.fallback import BACK_REASON, LOOKS_PER_TEST, SHORTEST_TRY_S, next_step
+from routing.fallback import BACK_REASON, SHORTEST_TRY_S, next_step
 from routing.health import Health
 from routing.plan import RoutePlan
 from routing.steps import Ending, GiveUp, Step, Try, Wait, Waiting
 from routing.verdict import verdict
+from routing.waiting import LOOKS_PER_TEST
 from routing.wishes import RouteWishes
 from tests.unit.routing.making import MODEL, NOW, POLICY, delivered, estimate, failed, keyed, made, tried
 

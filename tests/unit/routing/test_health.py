@@ -35,7 +35,24 @@ def test_an_open_breaker_becomes_half_open_in_time_for_one_request_that_has_room
     assert health.state(now=NOW + 9.9) is HealthState.OPEN
     assert health.state(now=NOW + 10) is HealthState.HALF_OPEN
     assert replace(health, trial=False).state(now=NOW + 10) is HealthState.OPEN
-    assert replace(health, room=False).state(now=NOW + 10) is HealthState.OPEN
+    assert replace(health, room=False).state(now=NOW + 10) is HealthState.FULL
+    assert replace(health, room=False, trial=False).state(now=NOW + 10) is HealthState.OPEN
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        Health(),
+        Health(breaker=OPEN),
+        Health(breaker=replace(OPEN, open_until=NOW)),
+        Health(out_fault=Fault.CREDENTIALS, next_probe_at=NOW + 1),
+        Health(out_fault=Fault.CREDENTIALS, next_probe_at=NOW),
+    ],
+)
+def test_at_its_cap_an_offer_is_full_whatever_else_holds(otherwise: Health) -> None:
+    assert otherwise.state(now=NOW) is not HealthState.FULL
+    assert replace(otherwise, capped=True).state(now=NOW) is HealthState.FULL
+    assert replace(otherwise, capped=True, blocked_until=NOW + 1).state(now=NOW) is HealthState.BLOCKED
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.spec.errors import Fault, Spend
+from providers.spec.request import Operation, Resolution
 from routing.attempt import Attempt
+from routing.board import Board
 from routing.fallback import next_step
 from routing.health import Health
 from routing.hedging import delivers_yet, first_look_s, worth_hedging
 from routing.knobs import OBJECTIVES, HedgeKnobs
 from routing.objective import share_within
+from routing.passage import Passage
 from routing.plan import RoutePlan
 from routing.steps import Hedge, Running, Step, Try, Wait, Waiting
 from routing.wishes import RouteWishes
 from tests.unit.routing.making import (
     NOW,
     POLICY,
+    REQUEST,
     Street,
     carried_out,
     ended,
@@ -222,36 +226,82 @@ def street_of_slow_and_quick() -> Street:
     return street
 
 
-def test_hedges_stay_within_their_share_of_requests() -> None:
+def test_hedges_stay_within_their_share_of_requests_but_for_the_one_there_is_at_the_start() -> None:
     street = street_of_slow_and_quick()
-    requests, hedged = 40, 0
-    for _ in range(30):
-        requests += 1
-        hedged += isinstance(begun(street), Hedge)
-    assert 0 < hedged < 30
-    assert hedged <= FASTEST.hedge_share * requests
+    hedges_in_a_row(street.board)
+    hedged = sum(isinstance(begun(street), Hedge) for _ in range(30))
+    assert 0 < hedged <= FASTEST.hedge_share * 30 + 1
 
 
-def test_a_hedge_has_to_be_earned_by_requests_first() -> None:
+def spend_one(board: Board) -> None:
+    """A hedge is begun and lost."""
+    street = Street(MARKET)
+    candidate = street.passage(now=NOW).plan.candidates[0]
+    ticket = board.started(candidate, Operation.GENERATE, Resolution.R1K, now=NOW, hedge=True)
+    board.ended(ticket, failed(ticket.provider, Fault.ABANDONED), now=NOW)
+
+
+def hedges_in_a_row(board: Board) -> int:
+    """How many hedges the budget has in it."""
+    count = 0
+    while board.may_hedge():
+        spend_one(board)
+        count += 1
+    return count
+
+
+def test_the_first_hedge_is_free_and_the_others_are_earned_by_requests() -> None:
     board = Street(MARKET).board
+    assert hedges_in_a_row(board) == 1
     for _ in range(3):
-        board.arrived()
-        assert not board.may_hedge(0.3)
-    board.arrived()
-    assert board.may_hedge(0.3)
+        board.arrived(0.3)
+        assert not board.may_hedge()
+    board.arrived(0.3)
+    assert hedges_in_a_row(board) == 1
+
+
+def test_a_quiet_time_saves_up_no_more_than_a_handful_of_hedges() -> None:
+    board = Street(MARKET).board
+    for _ in range(20_000):
+        board.arrived(0.3)
+    assert hedges_in_a_row(board) == KNOBS.burst
+
+
+def test_requests_under_a_policy_that_never_hedges_earn_none_for_others() -> None:
+    street = Street(MARKET)
+    spend_one(street.board)
+    for number in range(200):
+        street.passage(now=NOW + number, wishes=RouteWishes(policy="cheapest"))
+    assert not street.board.may_hedge()
+
+
+def test_a_request_that_goes_on_with_another_model_earns_once() -> None:
+    street = Street(MARKET)
+    spend_one(street.board)
+    half = replace(POLICY, objectives={**OBJECTIVES, "balanced": replace(OBJECTIVES["balanced"], hedge_share=0.5)})
+
+    def arrives(*, again: bool) -> None:
+        Passage(street.board, REQUEST, street.offers, street.prices, half, now=NOW, draw=0.5, again=again)
+
+    arrives(again=False)
+    for _ in range(5):
+        arrives(again=True)
+    assert not street.board.may_hedge()
+    arrives(again=False)
+    assert street.board.may_hedge()
 
 
 def test_cheapest_never_hedges_whatever_the_caller_says() -> None:
     street = street_of_slow_and_quick()
+    assert street.board.may_hedge()
     assert not isinstance(begun(street, policy="cheapest"), Hedge)
-    assert not street.board.may_hedge(0.0)
 
 
 def test_nobody_hedges_while_somebody_waits() -> None:
     street = street_of_slow_and_quick()
-    assert street.board.may_hedge(0.3)
+    assert street.board.may_hedge()
     place = street.board.line.join(["fal/pictura"], now=NOW)
     assert place is not None
-    assert not street.board.may_hedge(0.3)
+    assert not street.board.may_hedge()
     street.board.line.leave(place)
-    assert street.board.may_hedge(0.3)
+    assert street.board.may_hedge()

@@ -1,4 +1,4 @@
-"""Tests of limits: what refusals teach, how a limit grows, is tested and is forgotten, and the operator's cap."""
+"""Tests of limits: what refusals teach, how a limit grows, is tested and is forgotten."""
 
 from __future__ import annotations
 
@@ -282,24 +282,13 @@ def test_a_limit_nobody_runs_into_for_long_is_forgotten() -> None:
     assert limit.limit is None
 
 
-def test_the_operators_cap_holds_even_for_a_test_and_without_a_learned_limit() -> None:
-    capped = Limit(KNOBS, cap=3)
-    start(capped, 3)
-    assert not capped.room(now=NOW, waited_s=100.0)
-    limit, _ = learned(5)
-    limit.cap = 5
-    assert not limit.room(now=NOW + 10, waited_s=100.0)
-
-
-def test_load_is_the_share_in_use_of_the_tighter_bound() -> None:
+def test_load_is_the_share_of_the_limit_in_use() -> None:
     limit, running = learned(10)
     for token in running[:4]:
         limit.finished(token, now=NOW)
     assert limit.load == pytest.approx(0.6)
-    limit.cap = 8
-    assert limit.load == pytest.approx(0.75)
-    limit.cap = 0
-    assert limit.load == 1.0
+    start(limit, 6)
+    assert limit.load == pytest.approx(1.2)
 
 
 def test_a_try_that_is_reported_twice_is_counted_once() -> None:

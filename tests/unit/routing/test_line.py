@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routing.caps import Caps
 from routing.knobs import LimitKnobs
 from routing.limits import Limit, Token
 from routing.line import Line, Place
@@ -115,9 +116,10 @@ EAGER = LimitKnobs(raise_after_s=2.0, max_raise_after_s=30.0, forget_s=60.0, acc
 class Crowd:
     """Requests before offers with real capacities, in virtual time, as the gateway would carry them through."""
 
-    def __init__(self, capacities: dict[str, int], caps: dict[str, int | None], knobs: LimitKnobs) -> None:
+    def __init__(self, capacities: dict[str, int], caps: dict[str, int], knobs: LimitKnobs) -> None:
         self.capacities = capacities
-        self.limits = {key: Limit(knobs, caps[key]) for key in capacities}
+        self.limits = {key: Limit(knobs) for key in capacities}
+        self.caps = Caps(caps)
         self.line = Line(10_000)
         self.held = dict.fromkeys(capacities, 0)
         self.events: list[tuple[float, int, str, int, Token | None, bool]] = []
@@ -135,7 +137,8 @@ class Crowd:
         place = self.waiting.get(request)
         waited = 0.0 if place is None else now - place.since
         for key in self.keys[request]:
-            if not self.line.ahead(key, place) and self.limits[key].room(now=now, waited_s=waited):
+            free = self.caps.below(key) and self.limits[key].room(now=now, waited_s=waited)
+            if free and not self.line.ahead(key, place):
                 self.start(request, key, now, waited)
                 return
         if place is None:
@@ -151,7 +154,8 @@ class Crowd:
             self.line.leave(place)
         limit = self.limits[key]
         token = limit.started(now=now, waited_s=waited)
-        assert limit.cap is None or limit.in_flight <= limit.cap, "a slot was booked twice"
+        assert self.caps.below(key), "a slot was booked twice"
+        self.caps.began(key)
         refused = self.held[key] >= self.capacities[key]
         self.refusals += refused
         self.held[key] += not refused
@@ -165,6 +169,8 @@ class Crowd:
             assert ticks < until, f"{len(self.waiting)} requests were never served"
             while self.events and self.events[0][0] <= ticks:
                 now, _, key, request, token, refused = heapq.heappop(self.events)
+                if token is not None:
+                    self.caps.ended(key)
                 if token is not None and refused:
                     self.limits[key].refused(token, now=now)
                 elif token is not None:
@@ -190,7 +196,7 @@ class Crowd:
 def test_in_a_crowd_nobody_starves_or_is_overtaken_and_no_slot_is_booked_twice(
     crowd: list[tuple[tuple[str, ...], float]], room_a: int, room_b: int, cap: int | None
 ) -> None:
-    simulated = Crowd({A: room_a, B: room_b}, {A: cap, B: None}, EAGER)
+    simulated = Crowd({A: room_a, B: room_b}, {} if cap is None else {A: cap}, EAGER)
     for request, (keys, after_s) in enumerate(crowd):
         simulated.arrive(request, keys, NOW + after_s)
     simulated.run(until=NOW + 2000)
@@ -202,7 +208,7 @@ def test_in_a_crowd_nobody_starves_or_is_overtaken_and_no_slot_is_booked_twice(
 def test_a_spike_is_served_at_nearly_the_vendors_capacity_and_with_few_refusals(
     capacity: int, knobs: LimitKnobs, refused_share: float
 ) -> None:
-    simulated = Crowd({A: capacity}, {A: None}, knobs)
+    simulated = Crowd({A: capacity}, {}, knobs)
     for request in range(60):
         simulated.arrive(request, (A,), NOW + request * 0.5)
     simulated.run(until=NOW + 30 + 1.5 * 60 * 10 / capacity)

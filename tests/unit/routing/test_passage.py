@@ -82,7 +82,8 @@ def test_full_offers_are_waited_for_and_served_first_come_first_served() -> None
     assert len(street.board.line) == 2
 
     ended(running, ticket, seconds=5.0)
-    assert (first.woken, second.woken) == (1, 0)
+    assert first.woken
+    assert not second.woken
     newcomer = Waiter(street, now=NOW + 5)
     assert isinstance(newcomer.step, Wait)
     assert isinstance(second.passage.next(now=NOW + 5), Wait)
@@ -94,7 +95,7 @@ def test_full_offers_are_waited_for_and_served_first_come_first_served() -> None
     assert len(street.board.line) == 2
 
     ended(first.passage, own, seconds=3.0)
-    assert second.woken == 1
+    assert second.woken
     assert isinstance(newcomer.passage.next(now=NOW + 8), Wait)
     assert tried(second.passage.next(now=NOW + 8)) == "fal"
 
@@ -105,7 +106,7 @@ def test_one_that_leaves_the_line_when_it_was_its_turn_hands_the_turn_on() -> No
     first, second = Waiter(street, now=NOW + 1), Waiter(street, now=NOW + 2)
     ended(running, ticket, seconds=5.0)
     first.passage.close(now=NOW + 5)
-    assert second.woken == 1
+    assert second.woken
     assert tried(second.passage.next(now=NOW + 5)) == "fal"
     first.passage.close(now=NOW + 6)
     assert first.passage.waits_s == pytest.approx(4.0)

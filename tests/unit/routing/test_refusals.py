@@ -13,9 +13,9 @@ from routing.health import Health
 from routing.plan import RoutePlan
 from routing.policy import RefusalPolicy
 from routing.refusals import final, refused
-from routing.steps import Ending, GiveUp, Step
+from routing.steps import Ending, GiveUp, Hedge, Step, Try
 from routing.verdict import verdict
-from tests.unit.routing.making import NOW, POLICY, estimate, failed, keyed, made, tried
+from tests.unit.routing.making import NOW, POLICY, Street, ended, estimate, failed, keyed, made, tried
 
 MARKET = {"gemini": "0.067", "fal": "0.08", "replicate": "0.09"}
 
@@ -92,6 +92,35 @@ def test_other_faults_are_judged_by_the_table_alone(how: RefusalPolicy) -> None:
     assert final(plan, (failed("gemini", Fault.INVALID_REQUEST),))
     assert not final(plan, (failed("gemini", Fault.OVERLOADED),))
     assert not final(plan, ())
+
+
+@pytest.mark.parametrize("later", [Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE, Fault.CREDENTIALS])
+def test_a_refusal_stays_final_when_another_try_of_the_request_fails_after_it(later: Fault) -> None:
+    plan = route("stop")
+    attempts = (refusal("fal"), failed("gemini", later))
+    assert final(plan, attempts)
+    assert after(plan, *attempts) == GiveUp(Ending.FINAL_FAULT)
+
+
+def test_a_bad_request_stays_final_when_another_try_fails_after_it() -> None:
+    assert final(route("ladder"), (failed("fal", Fault.INVALID_REQUEST), failed("gemini", Fault.OVERLOADED)))
+
+
+def test_a_refused_hedge_ends_the_request_though_the_first_try_fails_later() -> None:
+    street = Street(MARKET, replace(POLICY, refusal_policy="stop"))
+    passage = street.passage(now=NOW)
+    first = passage.next(now=NOW)
+    assert isinstance(first, Try)
+    ticket = passage.began(first, now=NOW)
+    other = next(each for each in passage.plan.candidates if each.offer.key != first.candidate.offer.key)
+    hedge = passage.began(Hedge(other, 30.0, ends_at_deadline=False), now=NOW + 1)
+    ended(passage, hedge, seconds=2.0, fault=Fault.CONTENT_REFUSED)
+    ended(passage, ticket, seconds=5.0, fault=Fault.OVERLOADED)
+    assert passage.next(now=NOW + 6) == GiveUp(Ending.FINAL_FAULT)
+
+
+def test_a_hedge_that_was_lost_to_a_refusal_is_final_too() -> None:
+    assert final(route("stop"), (refusal("fal"), failed("gemini", Fault.ABANDONED)))
 
 
 def test_refusals_are_counted_by_tries() -> None:

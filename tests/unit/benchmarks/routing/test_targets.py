@@ -16,7 +16,7 @@ from benchmarks.routing.router import GiveUp, Try, objective
 from benchmarks.routing.summary import lines
 from benchmarks.routing.targets import Target, kept, table, targets
 from benchmarks.routing.truth import FailureMix
-from benchmarks.routing.worlds import RANDOM
+from benchmarks.routing.worlds import RANDOM, make_world
 from routing.policy import Policy
 from tests.unit.benchmarks.routing.small import Scripted, truth, world
 
@@ -25,9 +25,9 @@ REQUESTS = 1000
 
 
 def run(router: str = "ours", where: str = "outage", *, aim: str = "balanced", seed: int = 101, **found: float) -> Run:
-    empty = measured(world({"a": truth()}), router, objective(aim), [], {})
+    empty = measured(make_world(where, seed), router, objective(aim), [], {})
     usual = {"requests": REQUESTS, "wanted": REQUESTS, "delivered": REQUESTS, "ratio": 1.0}
-    return replace(empty, world=where, seed=seed, **{**usual, **found})  # type: ignore[arg-type]
+    return replace(empty, **{**usual, **found})  # type: ignore[arg-type]
 
 
 def judged(*runs: Run) -> dict[str, Target]:

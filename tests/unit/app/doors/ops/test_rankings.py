@@ -173,7 +173,7 @@ def test_a_probe_that_is_due_changes_no_rank() -> None:
     told = board()
     before = [each["rank"] for each in rows(told)]
     for _ in range(200):
-        told.arrived()
+        told.arrived(0.05)
     plan: Any = explained([choice()], told, CATALOG.prices, CATALOG.policy, now=NOW)
     assert "a probe" in plan["candidates"][0]["reason"], "the next request would look at somebody else"
     assert [each["rank"] for each in rows(told)] == before
@@ -183,7 +183,7 @@ def test_looking_asks_for_no_lease_and_leaves_the_number_of_replicas() -> None:
     told = board()
     told.replicas = 3
     for _ in range(400):
-        told.arrived()
+        told.arrived(0.05)
     for _ in range(12):
         ended(told, "gemini", Fault.OVERLOADED)
     told.wanted_leases(now=NOW)

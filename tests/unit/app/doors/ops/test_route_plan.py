@@ -19,7 +19,7 @@ from routing.board import Board
 from routing.plan import plan
 from routing.wishes import RouteWishes
 from tests.unit.app.catalog.shipped import FLUX, NB2
-from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended
+from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended, hedged
 
 
 def answer(*choices: Choice, of: Board | None = None, timeout_s: float | None = None) -> Any:
@@ -142,11 +142,13 @@ def test_a_tight_deadline_counts() -> None:
 def test_asking_twice_answers_the_same_and_changes_no_budget() -> None:
     told_of = board()
     deliveries(told_of, "gemini", [90.0] * 20)
+    hedged(told_of, "gemini")
+    assert not told_of.may_hedge()
     before = answer(choice(), of=told_of)
     for _ in range(500):
         answer(choice(), of=told_of)
     assert answer(choice(), of=told_of) == before
-    assert not told_of.may_hedge(1.0), "no request was counted"
+    assert not told_of.may_hedge(), "no request was counted"
     found = told_of.healths(CATALOG.offers, Operation.GENERATE, Resolution.R1K, now=NOW)
     assert not any(health.likely_due or health.hopeful_due for health in found.values()), "no budget has grown"
 
@@ -155,7 +157,7 @@ def test_a_dry_run_asks_for_no_lease() -> None:
     told_of = board()
     told_of.replicas = 2
     for _ in range(400):
-        told_of.arrived()
+        told_of.arrived(0.05)
     for _ in range(12):
         ended(told_of, "gemini", Fault.OVERLOADED)
     told_of.wanted_leases(now=NOW)

@@ -56,11 +56,24 @@ def blocked(by: Board, provider: str, *, at: float = NOW, wait_s: float = 60.0) 
     ended(by, provider, Fault.RATE_LIMITED, at=at, retry_after=wait_s)
 
 
-def ended(by: Board, provider: str, fault: Fault | None, *, at: float = NOW, retry_after: float | None = None) -> None:
+def hedged(by: Board, provider: str, *, at: float = NOW) -> None:
+    """A hedge at the provider is lost; its payment from the budget is not given back."""
+    ended(by, provider, Fault.ABANDONED, at=at, hedge=True)
+
+
+def ended(
+    by: Board,
+    provider: str,
+    fault: Fault | None,
+    *,
+    at: float = NOW,
+    retry_after: float | None = None,
+    hedge: bool = False,
+) -> None:
     tried = choice()
     passage = Passage(by, tried.request, tried.offers, CATALOG.prices, CATALOG.policy, now=at, draw=0.5)
     candidate = candidate_of(passage, provider)
-    ticket = by.started(candidate, Operation.GENERATE, Resolution.R1K, now=at)
+    ticket = by.started(candidate, Operation.GENERATE, Resolution.R1K, now=at, hedge=hedge)
     attempt = Attempt(
         offer=candidate.offer,
         started_at=at,
