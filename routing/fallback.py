@@ -8,10 +8,10 @@ from math import inf
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
 from routing.attempt import Attempt, work_of
 from routing.attempt_limit import attempt_limit_s, ceiling_s
+from routing.candidates import USABLE, candidate_now, until
 from routing.health import UNTRIED, Health, HealthState
 from routing.hedging import first_look_s, worth_hedging
 from routing.offers import Offer
-from routing.plan import USABLE, until
 from routing.policy import Policy
 from routing.prices import Quote
 from routing.ranking import Entry, after_failure, entry_of, ranked
@@ -20,7 +20,6 @@ from routing.route_plan import Candidate, RoutePlan
 from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
 from routing.waiting import Chance, broken, in_time, wait_for
 
-BACK_REASON = "could not be asked when the plan was made, and can be by now"
 SHORTEST_TRY_S = 0.05
 """With less time than this left no try is begun: it could not even open a connection, but might be billed."""
 
@@ -68,11 +67,11 @@ def next_step(
     if ready:
         fewest = min(each.tries for each in ready)
         entries = [each.entry for each in ready if each.tries == fewest]
-        return _try(plan, _best(plan, entries, attempts, remaining), attempts, known, now=now)
+        return _try(plan, _best(plan, entries, attempts, now=now), attempts, known, now=now)
     since = now if idle_since is None else idle_since
     failing = broken(pool)
     if failing and now >= since + plan.policy.breaker.panic_wait_s:
-        return _try(plan, _best(plan, failing, attempts, remaining), attempts, known, now=now)
+        return _try(plan, _best(plan, failing, attempts, now=now), attempts, known, now=now)
     return wait_for(pool, plan.policy, now=now, since=since, deadline_at=plan.deadline_at)
 
 
@@ -142,36 +141,18 @@ def _ready_at(entry: Entry, tried: Sequence[Attempt], policy: Policy, now: float
     return max(ends, rested) if ends > now else inf
 
 
-def _best(plan: RoutePlan, entries: Sequence[Entry], attempts: Sequence[Attempt], remaining: float) -> Candidate:
+def _best(plan: RoutePlan, entries: Sequence[Entry], attempts: Sequence[Attempt], *, now: float) -> Candidate:
+    remaining = plan.deadline_at - now
     last = attempts[-1] if attempts else None
     if last is not None and last.fault in _SHARED_CAUSE:
         entries = [after_failure(entry, last.offer.provider, plan.kin) for entry in entries]
     left = plan.policy.max_attempts - work_of(attempts)
-    chosen = ranked(entries, plan.objective, plan.wishes, tries=left, remaining_s=remaining)[0]
-    return candidate_now(plan, chosen.entry, chosen.index)
+    placed = ranked(entries, plan.objective, plan.wishes, tries=left, remaining_s=remaining)
+    return candidate_now(plan, placed[0], attempts, now=now, placed=placed)
 
 
 _SHARED_CAUSE = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
 """Faults whose cause may lie in a backend that another provider uses too."""
-
-
-def candidate_now(plan: RoutePlan, entry: Entry, index: float) -> Candidate:
-    """The candidate as it is tried by now, which may be one that was kept back when the plan was made."""
-    probe = entry.state in (HealthState.PROBE_DUE, HealthState.HALF_OPEN)
-    planned = next((each for each in plan.candidates if each.offer.key == entry.offer.key), None)
-    return Candidate(
-        offer=entry.offer,
-        quote=entry.quote,
-        index=index,
-        reason=planned.reason if planned is not None else BACK_REASON,
-        probe=probe,
-        expected_seconds=entry.option.mean_s,
-        success=entry.option.success,
-        success_low=entry.estimate.success_low,
-        success_high=entry.estimate.success_high,
-        samples=entry.estimate.samples,
-        state=entry.state,
-    )
 
 
 def _try(
@@ -246,6 +227,6 @@ def _beside(
             remaining_s=remaining,
         ):
             own = attempt_limit_s(second.entry.estimate, plan.resolution, policy)
-            candidate = candidate_now(plan, second.entry, second.index)
+            candidate = candidate_now(plan, second, attempts, now=now, running=first.candidate.offer.provider)
             return Hedge(candidate, min(own, remaining), ends_at_deadline=remaining <= own)
     return Wait(min(now + knobs.look_s, plan.deadline_at), Waiting.LOOK)

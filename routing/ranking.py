@@ -14,6 +14,7 @@ from routing.objective import ENUMERATED, Option, best_order, index_of
 from routing.offers import Offer
 from routing.policy import Policy
 from routing.prices import Quote
+from routing.reasons import Before
 from routing.stats.estimate import Estimate
 from routing.wishes import RouteWishes
 
@@ -128,9 +129,27 @@ def ranked(
     if wishes.preferred_max_latency:
         placed.sort(key=lambda each: not _quick_enough(each.entry.estimate, wishes))
     if wishes.order:
-        wanted = {provider: place for place, provider in enumerate(wishes.order)}
-        placed.sort(key=lambda each: wanted.get(each.entry.offer.provider, len(wanted)))
+        placed.sort(key=lambda each: _place_in(wishes.order, each.entry))
     return placed
+
+
+def why_before(earlier: Ranked, later: Ranked, wishes: RouteWishes, *, remaining_s: float) -> Before:
+    """What put one of two entries, in the order ``ranked`` gave them, before the other.
+
+    Its index where that is the lower one: then whatever else speaks for it changes nothing.
+    """
+    if earlier.index < later.index:
+        return Before.INDEX
+    first, second = earlier.entry, later.entry
+    if wishes.order and _place_in(wishes.order, first) < _place_in(wishes.order, second):
+        return Before.ORDER
+    if _quick_enough(first.estimate, wishes) and not _quick_enough(second.estimate, wishes):
+        return Before.LATENCY
+    if _too_slow_a_trial(second, remaining_s) and not _too_slow_a_trial(first, remaining_s):
+        return Before.TRIAL
+    if earlier.index == later.index and first.offer.position <= second.offer.position:
+        return Before.CONFIGURATION
+    return Before.SHORT
 
 
 def worth_exploring(
@@ -146,7 +165,8 @@ def worth_exploring(
 
     An offer whose long-run figures beat the best, or would if it had become much faster, is worth a real request once
     in a while; only one whose deadline leaves time for the best offer after the probe has run into its limit, and never
-    one of a caller who has said whom to ask first or how long it may take.
+    one of a caller who has said whom to ask first or how long it may take. What is returned keeps its own index: the
+    one it is chosen by is that of better figures than it has.
     """
     if len(placed) < 2 or wishes.order or wishes.preferred_max_latency or not wishes.allow_fallbacks:
         return None
@@ -155,6 +175,7 @@ def worth_exploring(
     # The first by cost need not be the first by index where tries or time are short; being passed over is no news.
     lowest = min(each.index for each in placed)
     found: Ranked | None = None
+    hoped = inf
     for each in placed[1:]:
         entry = each.entry
         health = entry.health
@@ -165,11 +186,17 @@ def worth_exploring(
         index = index_of(entry.long_run(), objective) if health.likely_due else inf
         if index >= lowest and health.hopeful_due:
             index = index_of(entry.long_run(faster=policy.exploration.hope), objective)
-        if index >= lowest or (found is not None and index >= found.index):
+        if index >= lowest or index >= hoped:
             continue
         if attempt_limit_s(entry.estimate, resolution, policy, probe=True) + reserve <= remaining_s:
-            found = Ranked(entry, index)
+            found, hoped = each, index
     return found
+
+
+def _place_in(order: Sequence[str], entry: Entry) -> int:
+    """Where the caller's order names the entry's provider; behind all that it names when it does not."""
+    provider = entry.offer.provider
+    return order.index(provider) if provider in order else len(order)
 
 
 def _too_slow_a_trial(entry: Entry, remaining_s: float) -> bool:
@@ -190,5 +217,5 @@ def _sigmas_at(quantile: float) -> float:
 
 __all__ = [
     "ENUMERATED", "Entry", "Ranked", "after_failure", "entry_of", "prior_estimate", "priors_of", "ranked",
-    "worth_exploring",
+    "why_before", "worth_exploring",
 ]  # fmt: skip

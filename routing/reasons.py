@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from math import ceil
 from types import MappingProxyType
 
@@ -97,58 +97,114 @@ def last_resort_reason(kept_back: str) -> str:
     return f"the last resort, for nobody else can be asked: {kept_back}"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a rank rests on, as far as a reason tells it."""
+class Before(StrEnum):
+    """Why one candidate stands before another. The value is how a reason says it."""
 
-    provider: str
-    price: Decimal
-    index: float
-    seconds: float
-    success: float
+    INDEX = "by its index"
+    CONFIGURATION = "in the configuration"
+    """Nothing else tells the two apart."""
+    ORDER = "by provider.order"
+    LATENCY = "by provider.preferred_max_latency"
+    TRIAL = "for want of time for a trial"
+    """The other would have to show that it is back, and the deadline leaves no time for it."""
+    SHORT = "in the time and the tries that are left"
+    """The order by index is best only where both suffice for trying everybody."""
 
 
-def rank_reason(
-    rank: int,
-    standings: Sequence[Standing],
-    resolution: Resolution | None,
-    objective_name: str,
-    *,
-    out_fault: Fault | None = None,
-    on_trial: bool = False,
-    explored: bool = False,
+_FIRST: Mapping[Before, str] = MappingProxyType(
+    {
+        Before.ORDER: "first by provider.order",
+        Before.LATENCY: "within provider.preferred_max_latency",
+        Before.TRIAL: "first, for there is no time for a trial of another",
+        Before.SHORT: "best in the time and the tries that are left",
+    }
+)
+_MOST_SHOWN = 0.999
+"""No share is shown above this: nobody is known to deliver always, and one decimal would round up to saying so."""
+
+
+def figures_told(price: Decimal, resolution: Resolution | None, seconds: float, success: float) -> str:
+    """What an index rests on: ``$0.08 at 1K, 16.2 s, 93.0% deliver``."""
+    return f"{dollars(price)}{_at(resolution)}, {seconds:.1f} s, {min(success, _MOST_SHOWN):.1%} deliver"
+
+
+def objective_told(name: str, value_of_time: float | None) -> str:
+    """The policy's name; with the caller's own USD per second, where that replaces the policy's (None: it does not)."""
+    return name if value_of_time is None else f"{name}, a second worth {dollars(Decimal(str(value_of_time)))}"
+
+
+def exploring_reason(figures: str) -> str:
+    """Why an offer that is not the best is asked first."""
+    return f"a probe: it may have become the best by now; {figures}"
+
+
+def out_probe_reason(fault: Fault, figures: str) -> str:
+    """Why an offer is a probe that was out with this fault."""
+    return f"a probe: it {_HAPPENED[fault]} when last tried; {figures}"
+
+
+def trial_reason(figures: str) -> str:
+    """Why an offer is a probe whose breaker is half open."""
+    return f"a probe: it kept failing until lately; {figures}"
+
+
+def only_reason(figures: str, *, others_rest: bool) -> str:
+    """Why the only candidate is one. ``others_rest``: there are others, which cannot be asked just now."""
+    who = "the only one that can be asked just now" if others_rest else "the only offer that can serve this request"
+    return f"{who}: {figures}"
+
+
+def first_reason(
+    cause: Before, index: float, rival: str, rival_index: float, following: str, *, objective: str, figures: str
 ) -> str:
-    """Why the candidate at ``rank`` (from 0) of all candidates in order stands there.
+    """Why the first of several candidates goes first.
 
-    ``out_fault``: what it is probed for; ``on_trial``: its breaker is half open; ``explored``: it stands first because
-    it may have become the best.
+    ``rival``: of the others the one with the lowest index; ``following``: the second and its index, as told;
+    ``cause``: why the first goes before the rival; ``objective``: as ``objective_told`` says it.
     """
-    own = standings[rank]
-    figures = f"{dollars(own.price)}{_at(resolution)}, {own.seconds:.1f} s, {own.success:.0%} deliver"
-    if out_fault is not None:
-        return f"a probe: it {_HAPPENED[out_fault]} when last tried; {figures}"
-    if on_trial:
-        return f"a probe: it kept failing until lately; {figures}"
-    if explored:
-        return f"a probe: it may have become the best by now; {figures}"
-    if rank > 0:
-        first = standings[0]
-        return f"{_against(own, standings[rank - 1], first)}; {figures}"
-    if len(standings) == 1:
-        return f"the only offer that can serve this request: {figures}"
-    rival = standings[1]
-    if own.index == rival.index:
-        return f"as good as {rival.provider}, and the configuration names it first ({objective_name}): {figures}"
-    return f"best by index {own.index:.4f} ({objective_name}): {figures}; next is {rival.provider} at {rival.index:.4f}"
+    if cause is Before.INDEX:
+        return f"best by index {index:.4f} ({objective}): {figures}; next is {following}"
+    if cause is Before.CONFIGURATION:
+        return f"as good as {rival}, and the configuration names it first ({objective}): {figures}"
+    against = f"as good as {rival}" if index == rival_index else f"against {rival}'s {rival_index:.4f}"
+    return f"{_FIRST[cause]}: index {index:.4f} ({objective}), {against}; {figures}"
 
 
-def _against(own: Standing, previous: Standing, first: Standing) -> str:
-    if own.index == previous.index:
-        return f"index {own.index:.4f}, as good as {previous.provider}, which the configuration names first"
-    more = (own.index / first.index - 1) if first.index > 0 else 0.0
-    if more < 0:
-        return f"index {own.index:.4f}; {first.provider} goes before it all the same"
-    return f"index {own.index:.4f}, {more:.1%} above {first.provider}"
+def later_reason(cause: Before, index: float, other: str, other_index: float, figures: str) -> str:
+    """Why a candidate behind the first stands there; ``cause``: why the ``other`` goes before it."""
+    own = f"index {index:.4f}"
+    if cause is Before.CONFIGURATION:
+        return f"{own}, as good as {other}, which the configuration names first; {figures}"
+    if index > other_index > 0:
+        return f"{own}, {index / other_index - 1:.1%} above {other}; {figures}"
+    if cause is Before.INDEX:
+        return f"{own}, above {other}; {figures}"
+    return f"{own}; {other} goes before it {cause.value}; {figures}"
+
+
+def index_reason(index: float, figures: str) -> str:
+    """Why an offer is tried where what went before says the rest."""
+    return f"index {index:.4f}; {figures}"
+
+
+def back_reason(figures: str) -> str:
+    """Why an offer is tried that was kept back when the plan was made."""
+    return f"it could not be asked when the plan was made, and can be by now; {figures}"
+
+
+def following(occasion: str, reason: str) -> str:
+    """A reason with what led to it, as ``since`` or ``beside`` tells it: ``after fal was overloaded: index 0.0838``."""
+    return f"{occasion}{',' if ':' in reason else ':'} {reason}"
+
+
+def since(last: Attempt, *, again: bool) -> str:
+    """What led to a further try: how the ``last`` one failed. ``again``: the offer has been tried already."""
+    return f"{'again, ' if again else ''}after {happened(last)}"
+
+
+def beside(running: str) -> str:
+    """What led to a hedge: a provider that is still at work."""
+    return f"beside {running}, which has not answered yet"
 
 
 def _at(resolution: Resolution | None) -> str:

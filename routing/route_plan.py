@@ -56,7 +56,7 @@ class Candidate:
     success_high: float = 1.0
     """95 % interval of ``success``."""
     samples: int = 0
-    """Tries behind the figures above; 0: they are priors."""
+    """Tries of this operation and resolution behind the figures above; with 0 they rest on priors and other tiers."""
     state: HealthState = HealthState.SERVING
     kept_back: Rejection | None = None
     """What would keep it from being asked, were there anybody else; None: nothing does."""

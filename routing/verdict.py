@@ -99,12 +99,19 @@ def _most_common(values: Iterable[str | None]) -> str | None:
 
 
 def _retry_after(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> int:
-    """Seconds until the first provider may be asked again, of those tried and those that were left alone."""
+    """Seconds until the first offer may be asked again, of those tried and those that were left alone.
+
+    What an offer said last is what holds for it: neither an older wait of its own nor a block that it was tried after.
+    """
     policy = plan.policy
+    last = {attempt.offer.key: attempt for attempt in attempts}
     waits = [
-        attempt.ended_at + _wait(attempt, policy) - now for attempt in attempts if _fault_of(attempt) in _COMES_BACK
+        attempt.ended_at + _wait(attempt, policy) - now
+        for attempt in last.values()
+        if _fault_of(attempt) in _COMES_BACK
     ]
-    return _whole_seconds([*waits, *_blocks(plan.rejections, now)], policy)
+    untried = [each for each in (*_kept_back(plan), *plan.rejections) if each.offer.key not in last]
+    return _whole_seconds([*waits, *_blocks(untried, now)], policy)
 
 
 def _wait(attempt: Attempt, policy: Policy) -> float:
@@ -113,6 +120,11 @@ def _wait(attempt: Attempt, policy: Policy) -> float:
     if attempt.fault is Fault.RATE_LIMITED:
         return block_seconds(stated, policy)
     return stated if stated is not None and stated > 0 else policy.default_retry_after_s
+
+
+def _kept_back(plan: RoutePlan) -> list[Rejection]:
+    """What kept candidates from being asked that are candidates only for want of others."""
+    return [candidate.kept_back for candidate in plan.candidates if candidate.kept_back is not None]
 
 
 def _blocks(rejections: Iterable[Rejection], now: float) -> list[float]:
@@ -140,16 +152,17 @@ def _row_message(plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
 
 def _unsupported(plan: RoutePlan, attempts: Sequence[Attempt]) -> str:
     """The sentences for a request that every provider tried found itself unable to do."""
-    told = [attempt.message or f"{happened(attempt)}." for attempt in attempts]
+    told = dict.fromkeys(attempt.message or f"{happened(attempt)}." for attempt in attempts)
     return " ".join([f"No provider of {plan.model} can do what was asked.", *told])
 
 
 def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = False) -> str:
-    """Who was tried and what happened, as one sentence."""
-    told = ", ".join(
+    """Who was tried and what happened, as one sentence; what happened more than once is told once."""
+    counted = Counter(
         f"{attempt.offer.provider} had not finished" if attempt.deadline_hit else happened(attempt)
         for attempt in attempts
     )
+    told = ", ".join(what if times == 1 else f"{what} ({times} times)" for what, times in counted.items())
     if time_over:
         return f"The request's time limit of {plan.policy.request_deadline_s:g} s was reached: {told}."
     return f"No provider delivered the image: {told}."
@@ -157,8 +170,7 @@ def _story(plan: RoutePlan, attempts: Sequence[Attempt], *, time_over: bool = Fa
 
 def _without_a_try(plan: RoutePlan, now: float) -> Verdict:
     """The verdict on a request for which nobody was asked."""
-    kept_back = [candidate.kept_back for candidate in plan.candidates if candidate.kept_back is not None]
-    unwell = [*kept_back, *(rejection for rejection in plan.rejections if rejection.fault is not None)]
+    unwell = [*_kept_back(plan), *(rejection for rejection in plan.rejections if rejection.fault is not None)]
     if plan.candidates and (not unwell or deadline_reached(plan, (), now=now)):
         limit = f"{plan.policy.request_deadline_s:g} s"
         return _from_row(Fault.TIMED_OUT, f"The request's time limit of {limit} was over before a provider was asked.")

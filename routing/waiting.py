@@ -13,8 +13,8 @@ from routing.steps import Ending, GiveUp, Wait, Waiting
 LOOKS_PER_TEST = 3
 """How often a request in line looks for itself, beside being woken, in the time after which it may test a limit."""
 LIKELY_SIGMAS = 1.65
-"""Whoever has stood in line begins a try only if 95 of 100 successes would be over in time. Those who have waited longest
-are nearly out of time, and a try that is cut off serves nobody and may be billed."""
+"""Whoever has stood in line begins a try only if 95 of 100 successes would be over in time. Those who have waited
+longest are nearly out of time, and a try that is cut off serves nobody and may be billed."""
 
 
 @dataclass(frozen=True, slots=True)

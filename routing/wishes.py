@@ -69,13 +69,10 @@ def objective_of(wishes: RouteWishes, policy: Policy) -> tuple[str, Objective]:
     return name, objective if value is None else replace(objective, value_of_time_usd_per_s=value)
 
 
-def unwanted(
-    offer: Offer, quote: Quote, request: ImageRequest, wishes: RouteWishes, policy: Policy
-) -> Objection | None:
-    """Why the caller or the operator does not want this offer for the request; None when nothing speaks against it.
+def excluded(offer: Offer, wishes: RouteWishes, policy: Policy) -> Objection | None:
+    """Why the caller or the operator leaves this offer out whatever it can do and asks; None: neither does.
 
-    To be asked of offers that are capable and priced. The price is looked at last, so that an offer that is only too
-    dear is one that would have served at a higher ``max_price``.
+    The parameter is one of EXCLUDING.
     """
     provider = offer.provider
     if provider in policy.forbidden_providers:
@@ -88,6 +85,15 @@ def unwanted(
         return Objection(IGNORE, f"{SUBJECT} is in {IGNORE}")
     if wishes.order and not wishes.allow_fallbacks and provider not in wishes.order:
         return Objection(ORDER, f"{SUBJECT} is not in {ORDER}, and provider.allow_fallbacks is false")
+    return None
+
+
+def unwanted(offer: Offer, quote: Quote, request: ImageRequest, wishes: RouteWishes) -> Objection | None:
+    """Why the caller does not want this offer for the request, as it is or at its price; None: nothing is against it.
+
+    To be asked of offers that are not excluded, capable and priced. The price is looked at last, so that an offer that
+    is only too dear is one that would have served at a higher ``max_price``.
+    """
     if wishes.require_parameters:
         ignored = _ignored_parameter(offer, request)
         if ignored is not None:

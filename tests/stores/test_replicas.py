@@ -293,7 +293,10 @@ async def test_slices_that_could_not_be_encoded_are_written_with_a_later_exchang
             await one.exchange(now=NOW + 5.0, wanted=())
     for later in (10.0, 15.0):
         await one.exchange(now=NOW + later, wanted=())
-    assert await one._link.run(one._link.pipeline().hlen(one._hashes.name(KEY, "1h"))) == [1]
+    pipe = one._link.pipeline()
+    for granularity in KEPT:
+        pipe.hlen(one._hashes.name(KEY, granularity))
+    assert await one._link.run(pipe) == [1, 1, 1]
 
 
 async def test_how_far_the_servers_clock_is_ahead_is_known_after_an_exchange(replica: Replicas) -> None:

@@ -143,7 +143,7 @@ def test_a_probe_stands_where_its_figures_put_it() -> None:
     assert order(route) == ["gemini", "fal", "vertex"]
     assert [candidate.probe for candidate in route.candidates] == [True, False, False]
     assert route.candidates[0].reason == (
-        "a probe: it did not accept the gateway's credentials when last tried; $0.01 at 1K, 16.2 s, 93% deliver"
+        "a probe: it did not accept the gateway's credentials when last tried; $0.01 at 1K, 16.2 s, 93.0% deliver"
     )
 
 
@@ -185,20 +185,20 @@ def test_when_nobody_may_be_asked_everybody_is_a_candidate_the_least_bad_first()
 def test_each_candidate_says_why_it_stands_where_it_stands() -> None:
     route = made({"replicate": "0.067", "gemini": "0.0672", "vertex": "0.0672", "fal": "0.08"})
     assert [candidate.reason for candidate in route.candidates] == [
-        "best by index 0.0836 (balanced): $0.067 at 1K, 16.2 s, 93% deliver; next is gemini at 0.0838",
-        "index 0.0838, 0.2% above replicate; $0.0672 at 1K, 16.2 s, 93% deliver",
-        "index 0.0838, as good as gemini, which the configuration names first; $0.0672 at 1K, 16.2 s, 93% deliver",
-        "index 0.0966, 15.5% above replicate; $0.08 at 1K, 16.2 s, 93% deliver",
+        "best by index 0.0836 (balanced): $0.067 at 1K, 16.2 s, 93.0% deliver; next is gemini at 0.0838",
+        "index 0.0838, 0.2% above replicate; $0.0672 at 1K, 16.2 s, 93.0% deliver",
+        "index 0.0838, as good as gemini, which the configuration names first; $0.0672 at 1K, 16.2 s, 93.0% deliver",
+        "index 0.0966, 15.5% above replicate; $0.08 at 1K, 16.2 s, 93.0% deliver",
     ]
 
 
 @pytest.mark.parametrize(
     ("providers", "reason"),
     [
-        ({"fal": "0.080"}, "the only offer that can serve this request: $0.08 at 1K, 16.2 s, 93% deliver"),
+        ({"fal": "0.080"}, "the only offer that can serve this request: $0.08 at 1K, 16.2 s, 93.0% deliver"),
         (
             {"gemini": "0.07", "vertex": "0.07"},
-            "as good as vertex, and the configuration names it first (balanced): $0.07 at 1K, 16.2 s, 93% deliver",
+            "as good as vertex, and the configuration names it first (balanced): $0.07 at 1K, 16.2 s, 93.0% deliver",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from routing.knobs import OBJECTIVES, Objective
 from routing.offers import Offer
 from routing.policy import Policy
 from routing.prices import Quote, QuotePart
-from routing.wishes import NO_WISHES, RouteWishes, objective_of, unwanted
+from routing.wishes import EXCLUDING, NO_WISHES, RouteWishes, excluded, objective_of, unwanted
 from tests.unit.routing.making import POLICY, REQUEST, line, offer
 
 FAL = offer("fal")
@@ -35,7 +35,7 @@ def objection(
     offered: Offer = FAL,
     policy: Policy = POLICY,
 ) -> Objection | None:
-    return unwanted(offered, quoted(at), request, wishes, policy)
+    return excluded(offered, wishes, policy) or unwanted(offered, quoted(at), request, wishes)
 
 
 def test_without_wishes_the_default_policy_holds() -> None:
