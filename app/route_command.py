@@ -24,6 +24,7 @@ from app.main import load
 from app.settings import Settings
 from providers.registry import PROVIDERS
 from routing.board import Board
+from routing.wishes import EXCLUDING
 
 ANSWER_S = 15.0
 """Longest a gateway may take to answer with a plan, which it makes in milliseconds."""
@@ -41,16 +42,30 @@ def show_route(
     """Print the plan for a request whose body is ``body``; None in it means not said.
 
     ``url``: of the gateway to ask; None: nobody is asked, and the figures are what the configuration expects.
-    Raises NoRouteError or CatalogError.
+    Raises CatalogError, and NoRouteError, also after a plan was printed by which nobody would be tried.
     """
     said = {name: value for name, value in body.items() if value is not None}
     plan = _asked(url, settings, said) if url is not None else _expected(settings, err, said)
+    plans = (plan, *plan.get("fallback_models", ()))
     if as_json:
         out.print_json(json.dumps(plan))
-        return
-    wide = out if out.is_terminal else Console(file=out.file, highlight=False, width=_SURE_TO_FIT)
-    for each in (plan, *plan.get("fallback_models", ())):
-        wide.print(rendered(each))
+    else:
+        wide = out if out.is_terminal else Console(file=out.file, highlight=False, width=_SURE_TO_FIT)
+        for each in plans:
+            wide.print(rendered(each))
+    if not any(each["candidates"] for each in plans):
+        raise NoRouteError(refusal(plan))
+
+
+def refusal(plan: Mapping[str, Any]) -> str:
+    """What the caller of a request with this plan is told, which has no candidate; in the verdict's words.
+
+    Told from the plan as it is answered, for that is all there is of a running gateway's. A price cap is not foreseen,
+    because this command sends none.
+    """
+    # Those that could be asked but for what they lack go before those that were left out by name.
+    rejected = sorted(plan["rejected"], key=lambda each: each["parameter"] in EXCLUDING)
+    return f"No provider of {plan['model']} can do what was asked: {'; '.join(each['reason'] for each in rejected)}."
 
 
 def rendered(plan: Mapping[str, Any]) -> Table:

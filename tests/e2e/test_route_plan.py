@@ -185,6 +185,20 @@ def test_the_command_says_in_a_sentence_what_is_wrong(tmp_path: Path, arguments:
     assert done.stdout == ""
 
 
+def test_the_command_fails_with_the_sentence_a_request_would_get_when_nobody_would_be_tried(
+    start: StartGateway, tmp_path: Path
+) -> None:
+    url = start()
+    told = ask(url, model=NANO_BANANA_2, size="512", provider="replicate").json()["error"]["message"]
+    assert "replicate offers 1K, 2K, 4K; gemini is not in provider.only" in told
+    arguments = ("route", "--size", "512", "--provider", "replicate")
+    for done in (run(*arguments, cwd=tmp_path, code=1), run(*arguments, "--url", url, cwd=tmp_path, code=1)):
+        assert done.stderr.splitlines()[-1] == told.replace(NANO_BANANA_2, done.stdout.split(",")[0])
+        assert "replicate offers 1K, 2K, 4K" in done.stdout, "the plan itself says who objects to what"
+    as_json = run(*arguments, "--json", cwd=tmp_path, code=1)
+    assert json.loads(as_json.stdout)["candidates"] == []
+
+
 def test_the_command_asks_a_running_gateway(start: StartGateway, vendors: Vendors, tmp_path: Path) -> None:
     url = start(gateway_api_keys=SecretStr(KEY))
     ask(url, headers={"Authorization": f"Bearer {KEY}"})

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from structlog.testing import capture_logs
+
 from app.sharing import Sharing
 from routing.board import Board
 from routing.breaker import BreakerState
@@ -69,6 +71,23 @@ async def test_a_breaker_that_opened_in_one_replica_is_open_in_all_within_two_se
             lambda: all(board.breaker(KEY).state(now=now) is BreakerState.OPEN for board in others)
         )
         assert took < 2.0
+
+
+async def test_a_clock_that_is_not_the_servers_is_told_to_the_operator(redis_url: str) -> None:
+    made = Sharing(
+        redis_store(redis_url, fresh_prefix()),
+        Board([OFFER], Policy()),
+        interval_s=0.01,
+        instruments=Instruments(),
+        clock=lambda: time.time() - 300.0,
+    )
+    with capture_logs() as lines:
+        await made.start()
+        await seconds_until(lambda: lines)
+        await made.stop()
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("stats_store_clock", "warning")
+    assert 299.0 < line["seconds"] < 301.0
 
 
 async def test_replicas_go_on_and_find_each_other_again_when_redis_was_killed(server: RedisServer) -> None:

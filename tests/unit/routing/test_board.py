@@ -211,7 +211,7 @@ SAYS_NOTHING = [
 ]  # fmt: skip
 
 
-def kin_after(first: Fault, second: Fault | None, *, times: int = 50, **how: bool) -> float:
+def kin_after(first: Fault, second: Fault | None, *, times: int = 50, deadline_hit: bool = False) -> float:
     """How far vertex is believed after a failure of gemini, once it was tried so often after one and ended so."""
     street = Street({"gemini": "0.05", "vertex": "0.06"})
     candidate = street.passage(now=NOW).plan.candidates[1]
@@ -219,7 +219,7 @@ def kin_after(first: Fault, second: Fault | None, *, times: int = 50, **how: boo
     for second_of_the_hour in range(times):
         now = NOW + second_of_the_hour
         ticket = street.board.started(candidate, Operation.GENERATE, Resolution.R1K, now=now)
-        attempt = failed("vertex", second, started_at=now, **how)
+        attempt = failed("vertex", second, started_at=now, deadline_hit=deadline_hit)
         street.board.ended(ticket, attempt, now=now + 1, before=failed("gemini", first))
     return street.board.kin["gemini", "vertex"]
 

@@ -82,7 +82,7 @@ def test_the_order_of_the_caller_goes_before_the_figures_and_the_others_follow_b
     route = made(AT_1K, healths=REPORTED, wishes=RouteWishes(order=("vertex", "fal")))
     assert order(route) == ["vertex", "fal", "gemini", "replicate"]
     assert route.candidates[2].reason.startswith("index")
-    assert "goes before it all the same" in route.candidates[1].reason
+    assert "; vertex goes before it by provider.order; " in route.candidates[1].reason
 
 
 def test_offers_slower_than_preferred_come_last_and_are_not_left_out() -> None:
@@ -233,14 +233,17 @@ def test_an_offer_is_not_explored_without_time_for_the_best_one_after_it() -> No
     assert not explored(FALLEN, likely=True, deadline_s=55.0)
 
 
-def test_of_two_worth_exploring_the_more_promising_goes_first() -> None:
+@pytest.mark.parametrize(("promising", "other"), [("vertex", "gemini"), ("gemini", "vertex")])
+def test_of_two_worth_exploring_the_more_promising_goes_first(promising: str, other: str) -> None:
     healths = keyed(
-        fal=Health(estimate=estimate(12.0)),
-        gemini=Health(estimate=FALLEN, likely_due=True),
-        vertex=Health(estimate=replace(FALLEN, long_run_median_s=6.0), likely_due=True),
+        **{
+            "fal": Health(estimate=estimate(12.0)),
+            other: Health(estimate=FALLEN, likely_due=True),
+            promising: Health(estimate=replace(FALLEN, long_run_median_s=6.0), likely_due=True),
+        }
     )
     route = made({"fal": "0.07", "gemini": "0.067", "vertex": "0.067"}, healths=healths)
-    assert order(route)[0] == "vertex"
+    assert order(route)[0] == promising
     assert [each.probe for each in route.candidates] == [True, False, False]
 
 

@@ -139,6 +139,35 @@ def test_a_provider_that_was_left_alone_counts_towards_the_wait() -> None:
     assert judge(limited, route=route, now=NOW + 10).retry_after == 4
 
 
+def test_what_an_offer_said_last_goes_before_what_it_said_earlier() -> None:
+    first = failed("gemini", Fault.RATE_LIMITED, retry_after=2.0)
+    second = failed("gemini", Fault.RATE_LIMITED, started_at=NOW + 4, retry_after=45.0)
+    assert judge(first, second, now=NOW + 5).retry_after == 45
+    other = failed("fal", Fault.RATE_LIMITED, started_at=NOW + 4, retry_after=30.0)
+    assert judge(first, other, second, now=NOW + 5).retry_after == 30
+
+
+def test_a_wait_is_forgotten_when_the_offer_has_failed_otherwise_since() -> None:
+    limited = failed("gemini", Fault.RATE_LIMITED, retry_after=2.0)
+    hung = failed("gemini", Fault.TIMED_OUT, started_at=NOW + 4)
+    other = failed("fal", Fault.RATE_LIMITED, started_at=NOW + 4, retry_after=30.0)
+    assert judge(limited, other, hung, now=NOW + 5).retry_after == 30
+
+
+def test_a_block_that_the_offer_was_tried_after_counts_no_more() -> None:
+    route = made({"gemini": "0.0672", "fal": "0.08"}, healths={f"fal/{MODEL}": Health(blocked_until=NOW + 14)})
+    limited = failed("gemini", Fault.RATE_LIMITED, started_at=NOW + 15, retry_after=50.0)
+    tried_since = failed("fal", Fault.RATE_LIMITED, started_at=NOW + 15, retry_after=40.0)
+    assert judge(limited, tried_since, route=route, now=NOW + 16).retry_after == 40
+
+
+def test_a_last_resort_that_was_left_alone_counts_towards_the_wait() -> None:
+    blocked = Health(blocked_until=NOW + 14)
+    route = made({"gemini": "0.0672", "fal": "0.08"}, healths={f"fal/{MODEL}": BLOCKED_20, f"gemini/{MODEL}": blocked})
+    limited = failed("gemini", Fault.RATE_LIMITED, started_at=NOW + 14, seconds=1.0, retry_after=50.0)
+    assert judge(limited, route=route, now=NOW + 15).retry_after == 5
+
+
 @pytest.mark.parametrize("spend", [Spend.POSSIBLE, Spend.CHARGED])
 def test_no_retry_is_advised_once_a_vendor_may_bill(spend: Spend) -> None:
     told = judge(failed("replicate", Fault.TIMED_OUT, spend=spend), failed("gemini", Fault.OVERLOADED))
@@ -161,6 +190,16 @@ def test_the_message_tells_who_was_tried_and_what_happened() -> None:
     )
 
 
+def test_what_happened_several_times_is_told_once() -> None:
+    limited, overloaded = failed("vertex", Fault.RATE_LIMITED), failed("fal", Fault.OVERLOADED)
+    hung = failed("vertex", Fault.TIMED_OUT)
+    told = judge(limited, overloaded, limited, limited, hung, limited)
+    assert told.message == (
+        "No provider delivered the image: vertex was rate limited (4 times), fal was overloaded, "
+        "vertex did not finish in time."
+    )
+
+
 @pytest.mark.parametrize("fault", [Fault.CONTENT_REFUSED, Fault.INVALID_REQUEST, Fault.UNSUPPORTED, Fault.BAD_REPLY])
 def test_a_single_try_is_told_in_its_own_sentence(fault: Fault) -> None:
     assert judge(failed("gemini", fault, message="Gemini refuses foxes.")).message == "Gemini refuses foxes."
@@ -175,6 +214,11 @@ def test_what_nobody_can_do_is_told_provider_by_provider() -> None:
         "No provider of pictura can do what was asked. Replicate has no such ratio. gemini cannot do what was asked."
     )
     assert (told.status, told.param) == (400, "aspect_ratio")
+
+
+def test_what_the_same_provider_cannot_do_is_told_once() -> None:
+    lacking = failed("replicate", Fault.UNSUPPORTED, message="Replicate has no such ratio.")
+    assert judge(lacking, lacking).message.count("Replicate has no such ratio.") == 1
 
 
 def test_the_parameter_at_fault_is_named() -> None:

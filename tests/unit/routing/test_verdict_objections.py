@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -83,3 +84,24 @@ def test_what_the_only_allowed_offer_lacks_is_named_before_the_exclusions() -> N
     told = judged(RouteWishes(only=frozenset({"small"})), providers=["small", "gemini", "fal"])
     assert (told.status, told.param) == (400, "resolution")
     assert told.message.index("small offers 512") < told.message.index("gemini is not in provider.only")
+
+
+def test_leaving_everybody_out_is_named_before_what_one_of_them_lacks() -> None:
+    told = judged(RouteWishes(ignore=frozenset({"small", "fal"})), providers=["small", "fal"])
+    assert (told.status, told.param) == (400, "provider.ignore")
+    assert "small is in provider.ignore" in told.message
+    assert "offers 512" not in told.message
+
+
+def test_what_an_offer_lacks_is_named_before_its_price() -> None:
+    told = judged(RouteWishes(max_price_per_image=Decimal("0.01")), providers=["small"])
+    assert (told.status, told.param) == (400, "resolution")
+    lately = {f"fal/{MODEL}": Health(unsupported_until=NOW + 1)}
+    told = judged(RouteWishes(max_price_per_image=Decimal("0.01")), providers=["fal"], healths=lately)
+    assert (told.status, told.param) == (400, "resolution")
+
+
+def test_a_parameter_that_would_be_ignored_is_named_before_a_price_that_would_not_help() -> None:
+    wishes = RouteWishes(max_price_per_image=Decimal("0.01"), require_parameters=True)
+    route = plan(replace(REQUEST, seed=7), OFFERS[:1], PRICES, {}, POLICY, now=NOW, draw=0.5, wishes=wishes)
+    assert verdict(route, (), now=NOW).param == "seed"

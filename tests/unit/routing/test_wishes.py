@@ -88,7 +88,8 @@ def test_a_provider_the_operator_forbids_is_not_asked_whatever_the_caller_says(w
     ],
 )
 def test_a_provider_the_caller_leaves_out_says_by_which_field(wishes: RouteWishes, expected: tuple[str, str]) -> None:
-    assert objection(wishes) == expected
+    assert excluded(FAL, wishes, POLICY) == expected
+    assert expected[0] in EXCLUDING
 
 
 def test_an_order_leaves_nobody_out_while_fallbacks_are_allowed() -> None:
