@@ -196,6 +196,11 @@ class Board:
         providers = {self._offers[key].provider for key in offers}
         return frozenset(offers) | {line_key(each) for each in providers if not self._caps.below(each)}
 
+    def waits_no_more(self, place: Place, offers: Collection[str], *, now: float) -> None:
+        """The request at this place waits for these offers only by now: it must not hold up others at the rest."""
+        wanted = frozenset(offers) | {line_key(self._offers[key].provider) for key in offers}
+        self.passed_on(self.line.release(place, place.keys - wanted), now=now)
+
     def fold(self, event: Event, *, now: float) -> None:
         """Take in what another replica saw."""
         if isinstance(event, Outcome):

@@ -60,7 +60,7 @@ def next_step(
     pool = [each for each in pool if each.entry.state is not HealthState.OUT] or pool
     remaining = plan.deadline_at - now
     if in_line:
-        pool = in_time(pool, remaining)
+        pool = in_time(pool, remaining_s=remaining, whole_s=plan.deadline_at - plan.started_at)
         if not pool:
             return GiveUp(Ending.WAITED)
     ready = [each for each in pool if each.ready_at <= now]

@@ -65,6 +65,17 @@ class Line:
             if not waiting:
                 del self._by_key[key]
 
+    def release(self, place: Place, keys: Iterable[str]) -> frozenset[str]:
+        """The place no longer waits for these, and keeps its turn for the others. What it did wait for among them."""
+        gone = place.keys.intersection(keys)
+        for key in gone:
+            waiting = self._by_key[key]
+            del waiting[place.number]
+            if not waiting:
+                del self._by_key[key]
+        place.keys -= gone
+        return gone
+
     def ahead(self, key: str, place: Place | None) -> bool:
         """Whether anybody waits for this offer ahead of ``place``; None stands for a newcomer, behind all."""
         waiting = self._by_key.get(key)

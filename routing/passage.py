@@ -121,6 +121,8 @@ class Passage:
     def _waits(self, step: Wait, now: float) -> Step:
         if step.waiting in _IDLE and self._idle_since is None:
             self._idle_since = now
+        if self._place is not None:
+            self._board.waits_no_more(self._place, step.keys, now=now)
         if step.keys and self._place is None:
             self._place = self._board.line.join(self._board.line_keys(step.keys), now=now, wake=self._wake)
             if self._place is None:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from routing.health import HealthState
+from routing.objective import share_within
 from routing.policy import Policy
 from routing.ranking import Entry
 from routing.steps import Ending, GiveUp, Wait, Waiting
 
 LOOKS_PER_TEST = 3
 """How often a request in line looks for itself, beside being woken, in the time after which it may test a limit."""
-LIKELY_SIGMAS = 1.65
-"""Whoever has stood in line begins a try only if 95 of 100 successes would be over in time. Those who have waited
-longest are nearly out of time, and a try that is cut off serves nobody and may be billed."""
+KEPT_SHARE = 0.95
+"""Whoever has stood in line begins a try only while so much of the chance to end in time is left that it came with.
+Those who have waited longest are nearly out of time, and a try that is cut off serves nobody and may be billed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,13 @@ class Chance:
     """Unix seconds; infinite while nobody can tell, as before an offer that is full."""
 
 
-def in_time(pool: Sequence[Chance], remaining_s: float) -> list[Chance]:
-    """Those of the pool that will probably deliver within ``remaining_s``."""
-    return [each for each in pool if each.entry.estimate.quantile_s(LIKELY_SIGMAS) <= remaining_s]
+def in_time(pool: Sequence[Chance], *, remaining_s: float, whole_s: float) -> list[Chance]:
+    """Those of the pool that will deliver within ``remaining_s`` nearly as surely as within the whole time given."""
+    return [
+        each
+        for each in pool
+        if share_within(each.entry.option, remaining_s) >= KEPT_SHARE * share_within(each.entry.option, whole_s)
+    ]
 
 
 def broken(pool: Sequence[Chance]) -> list[Entry]:

@@ -229,3 +229,24 @@ def test_one_that_leaves_the_line_before_a_cap_hands_its_turn_to_another_model()
     first.close(now=NOW + 5)
     assert woken
     assert tried(second.next(now=NOW + 5)) == "fal"
+
+
+def test_a_request_whose_own_offer_is_blocked_does_not_hold_up_others_before_the_cap() -> None:
+    crossing = Crossing()
+    running, ticket = begun_at(crossing)
+    waiting = crossing.arrives(MODEL, now=NOW + 1)
+    assert isinstance(waiting.next(now=NOW + 1), Wait)
+    blocked = Notice(crossing.offers[MODEL].key, NOW + 2, Health(blocked_until=NOW + 60), Breaker())
+    crossing.board.fold(blocked, now=NOW + 2)
+    ended(running, ticket, seconds=5.0)
+    step = waiting.next(now=NOW + 5)
+    assert isinstance(step, Wait)
+    assert step.waiting is Waiting.BLOCK
+    assert tried(crossing.arrives("other", now=NOW + 6).next(now=NOW + 6)) == "fal"
+
+
+def begun_at(crossing: Crossing) -> tuple[Passage, Ticket]:
+    passage = crossing.arrives(MODEL, now=NOW)
+    step = passage.next(now=NOW)
+    assert isinstance(step, Try)
+    return passage, passage.began(step, now=NOW)
