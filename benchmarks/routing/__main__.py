@@ -15,12 +15,12 @@ from benchmarks.routing.router import BALANCED, VALUE_OF_TIME_USD_PER_S
 from benchmarks.routing.run import OURS_HEDGED, ROUTERS, Task, run_all
 from benchmarks.routing.summary import ORACLE, lines
 from benchmarks.routing.targets import Target, kept, table, targets
-from benchmarks.routing.worlds import RANDOM, REPORT_SEEDS, TUNING_SEEDS
+from benchmarks.routing.worlds import LUCK, RANDOM, REPORT_SEEDS, TUNING_SEEDS
 from benchmarks.routing.worlds.named import NAMED
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 NAMED_SEEDS = 3
-"""Seeds of each named world in a full run; of random worlds every seed is another world."""
+"""Seeds of each named world in a full run, and lucks of each random one; of those every seed is another world."""
 QUICK_SEEDS = 4
 TOLD_EVERY = 20
 """Worlds between two lines of progress."""
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tasks = [
             Task(world, seed, objective, tuple(routers))
             for world in worlds
-            for seed in (random_seeds if world == RANDOM else seeds[:named_seeds])
+            for seed in (_lucks(random_seeds, named_seeds) if world == RANDOM else seeds[:named_seeds])
         ]
         begun = time.monotonic()
         runs = _ordered(_collect(tasks, asked.jobs), worlds, routers)
@@ -100,6 +100,11 @@ def _usual_routers(objective: str, *, quick: bool) -> list[str]:
     return [name for name in ROUTERS if name != OURS_HEDGED or objective == "fastest"]
 
 
+def _lucks(seeds: Sequence[int], lucks: int) -> list[int]:
+    """Every random world with as many lucks as the named worlds have seeds."""
+    return [seed + LUCK * luck for luck in range(lucks) for seed in seeds]
+
+
 def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
@@ -109,7 +114,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _listed(tasks: Sequence[Task], *, random: bool) -> str:
-    seeds = sorted({task.seed for task in tasks if (task.world == RANDOM) is random})
+    seeds = sorted({task.seed % LUCK for task in tasks if (task.world == RANDOM) is random})
     if len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds)) or "none"

@@ -12,7 +12,7 @@ from benchmarks.routing.measure import Run
 from benchmarks.routing.router import BALANCED
 from benchmarks.routing.run import OURS, OURS_HEDGED
 from benchmarks.routing.summary import ORACLE, Line, overall
-from benchmarks.routing.worlds import RANDOM
+from benchmarks.routing.worlds import LUCK, RANDOM
 
 RATIOS: Final[Mapping[str, Sequence[tuple[str, bool, float]]]] = MappingProxyType(
     {
@@ -81,11 +81,14 @@ def _ratio(runs: Sequence[Run], router: str, random: bool, most: float) -> Targe
 
 
 def _success(runs: Sequence[Run], summed: Sequence[Line]) -> Target:
-    """Named worlds with all their seeds together; of random worlds every seed is a world of its own."""
+    """Named worlds with all their seeds together; every random world with all its lucks."""
     shares = {(line.world, line.router): line.success for line in summed if line.world != RANDOM}
+    random: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.world == RANDOM:
-            shares[f"{RANDOM} {run.seed}", run.router] = 1.0 - run.failed / max(1, run.wanted)
+            random.setdefault((f"{RANDOM} {run.seed % LUCK}", run.router), []).append(run)
+    for place, lucks in random.items():
+        shares[place] = 1.0 - sum(run.failed for run in lucks) / max(1, sum(run.wanted for run in lucks))
     judged = {
         world: share
         for (world, router), share in shares.items()
