@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -18,8 +17,10 @@ _QUANTILES = ("0.5", "0.95", "0.99")
 class BoardCollector(Collector):
     """Gauges of one board. Ratios and seconds are those of the last hour, and absent without traffic."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, clock: Callable[[], float]) -> None:
+        """``clock`` gives unix seconds: the one the board is judged by."""
         self._board = board
+        self._clock = clock
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Nothing: registering must not read the board."""
@@ -27,7 +28,7 @@ class BoardCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges as of now."""
-        now = time.time()
+        now = self._clock()
         labels = ["provider", "model", "operation", "resolution"]
         success = GaugeMetricFamily(
             "gateway_offer_success_ratio", "Share of tries in the last hour that delivered", labels=labels

@@ -15,18 +15,16 @@ from app.media.verify import Delivered
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider
 from providers.spec.conversation import AbandonReason
-from providers.spec.errors import Fault
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
 from providers.workers import Workers
-from routing.attempt import Attempt, work_of
+from routing.attempt import Attempt
 from routing.board import Board
-from routing.fallback import deadline_reached, payments
+from routing.fallback import may_try_another_model
 from routing.offers import Offer
 from routing.passage import Passage
 from routing.policy import Policy
 from routing.prices import PriceTable
-from routing.refusals import final
 from routing.route_plan import Candidate, RoutePlan
 from routing.steps import GiveUp, Hedge, Try
 from routing.verdict import Verdict, verdict
@@ -117,11 +115,11 @@ class Gateway:
         limit_s = self._policy.request_deadline_s if timeout_s is None else timeout_s
         deadline_at = self.clock() + limit_s
         attempts: tuple[Attempt, ...] = ()
-        failed: list[RoutePlan] = []
+        plans: list[RoutePlan] = []
         simulated = False
         for choice in choices:
             now = self.clock()
-            if failed and not _goes_on(failed[-1], attempts, deadline_at, now):
+            if plans and not may_try_another_model(plans[-1], attempts, now=now):
                 break
             woken = asyncio.Event()
             passage = Passage(
@@ -135,9 +133,9 @@ class Gateway:
                 wishes=choice.wishes,
                 wake=woken.set,
                 attempts=attempts,
-                again=bool(failed),
+                again=bool(plans),
             )
-            failed.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
+            plans.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
             try:
                 ended = await self._carried_out(passage, choice, woken, watcher)
             finally:
@@ -150,7 +148,7 @@ class Gateway:
                 usage, warnings = won.result.usage, won.result.warnings
                 warnings = (*choice.warnings, *warnings)
                 return Made(won.delivered, passage.plan, attempts, usage, warnings, simulated, choice, won.attempt)
-        told = next((route for route in reversed(failed) if route.candidates), failed[0])
+        told = next((route for route in reversed(plans) if route.candidates), plans[0])
         raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
 
     async def _carried_out(
@@ -166,7 +164,7 @@ class Gateway:
             if isinstance(step, Try | Hedge):
                 if watcher is not None:
                     watcher(step.candidate)
-                if _may_be_hedged(passage.plan):
+                if passage.plan.hedging:
                     ended += await self._raced(step, passage, choice)
                 else:
                     begun = self._attempting.begin(step, passage)
@@ -220,24 +218,6 @@ def steady_clock() -> Callable[[], float]:
     """Unix seconds as of now, counted on by a clock that never jumps: setting the machine's time moves no deadline."""
     offset = time.time() - time.monotonic()
     return lambda: offset + time.monotonic()
-
-
-def _may_be_hedged(route: RoutePlan) -> bool:
-    wanted = route.policy.hedging.enabled if route.wishes.hedge is None else route.wishes.hedge
-    return wanted and route.objective.hedge_share > 0
-
-
-def _goes_on(route: RoutePlan, attempts: Sequence[Attempt], deadline_at: float, now: float) -> bool:
-    """Whether another model may be tried after this plan has come to nothing."""
-    policy = route.policy
-    over = deadline_reached(replace(route, deadline_at=deadline_at), attempts, now=now)
-    return (
-        not over
-        and not final(route, attempts)
-        and payments(attempts) < policy.max_possible_payments
-        and work_of(attempts) < policy.max_attempts
-        and not any(attempt.fault is Fault.CONTENT_REFUSED for attempt in attempts)
-    )
 
 
 async def _woken_or_past(woken: asyncio.Event, seconds: float) -> None:

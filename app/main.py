@@ -90,7 +90,7 @@ async def assembled(
         telemetry=telemetry,
         workers=workers,
     )
-    telemetry.watch(gateway.board)
+    telemetry.watch(gateway.board, gateway.clock)
     sharing = _sharing(settings, policy, gateway, telemetry)
     if sharing is not None:
         await sharing.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from itertools import pairwise
 
@@ -98,9 +98,9 @@ class Telemetry:
             registry=self.registry,
         )
 
-    def watch(self, board: Board) -> None:
+    def watch(self, board: Board, clock: Callable[[], float]) -> None:
         """Show this board's figures on the metrics page; once for each telemetry."""
-        self.registry.register(BoardCollector(board))
+        self.registry.register(BoardCollector(board, clock))
 
     def store_up(self, up: bool) -> None:
         """The store of shared statistics can be reached, or can not."""

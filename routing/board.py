@@ -14,7 +14,7 @@ from routing.attempt import Attempt
 from routing.breaker import Breaker, BreakerState
 from routing.caps import Caps, line_key
 from routing.exploration import Exploration
-from routing.families import Families
+from routing.families import SHARED_CAUSE, Families
 from routing.figures import Figures
 from routing.health import Health
 from routing.limits import Limit
@@ -35,7 +35,6 @@ _SEEDING = "1h"
 _ABOUT_TIER = frozenset({"resolution", "size"})
 """Fields a vendor must blame before it is believed that it cannot do a resolution at all: anything else that it finds
 itself unable to do may be a matter of one caller's request."""
-_SHARED_FAULTS = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
 
 
 class Board:
@@ -247,7 +246,7 @@ class Board:
         outcome = outcome_of(attempt, ticket.key.operation, ticket.key.resolution)
         turned = False
         if outcome is not None:
-            if before is not None and before.fault in _SHARED_FAULTS and outcome.kind is not OutcomeKind.REFUSED:
+            if before is not None and before.fault in SHARED_CAUSE and outcome.kind is not OutcomeKind.REFUSED:
                 self.families.note(before.offer.provider, ticket.provider, attempt.fault is None)
                 self.kin = self.families.factors(self._providers)
             turned = self._count(outcome, ticket.estimate.long_run_success, now)

@@ -9,13 +9,14 @@ from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
 from routing.attempt import Attempt, work_of
 from routing.attempt_limit import attempt_limit_s, ceiling_s
 from routing.candidates import USABLE, candidate_now, until
+from routing.families import SHARED_CAUSE
 from routing.health import UNTRIED, Health, HealthState
 from routing.hedging import first_look_s, worth_hedging
 from routing.offers import Offer
 from routing.policy import Policy
 from routing.prices import Quote
 from routing.ranking import Entry, after_failure, entry_of, ranked
-from routing.refusals import final
+from routing.refusals import final, refused
 from routing.route_plan import Candidate, RoutePlan
 from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
 from routing.waiting import Chance, broken, in_time, wait_for
@@ -78,6 +79,11 @@ def next_step(
 def deadline_reached(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> bool:
     """Whether the request's time is over: too little is left to begin a try, or the last one was cut short by it."""
     return plan.deadline_at - now < SHORTEST_TRY_S or (bool(attempts) and attempts[-1].deadline_hit)
+
+
+def may_try_another_model(plan: RoutePlan, attempts: Sequence[Attempt], *, now: float) -> bool:
+    """Whether a request may go on with another model after this plan has come to nothing. Refused content may not."""
+    return _ending(plan, attempts, now) is None and not refused(attempts)
 
 
 def payments(attempts: Sequence[Attempt]) -> int:
@@ -144,15 +150,11 @@ def _ready_at(entry: Entry, tried: Sequence[Attempt], policy: Policy, now: float
 def _best(plan: RoutePlan, entries: Sequence[Entry], attempts: Sequence[Attempt], *, now: float) -> Candidate:
     remaining = plan.deadline_at - now
     last = attempts[-1] if attempts else None
-    if last is not None and last.fault in _SHARED_CAUSE:
+    if last is not None and last.fault in SHARED_CAUSE:
         entries = [after_failure(entry, last.offer.provider, plan.kin) for entry in entries]
     left = plan.policy.max_attempts - work_of(attempts)
     placed = ranked(entries, plan.objective, plan.wishes, tries=left, remaining_s=remaining)
     return candidate_now(plan, placed[0], attempts, now=now, placed=placed)
-
-
-_SHARED_CAUSE = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
-"""Faults whose cause may lie in a backend that another provider uses too."""
 
 
 def _try(
@@ -197,10 +199,9 @@ def _beside(
     """What to do while a try is under way: wait for it, or ask a second provider."""
     policy, knobs = plan.policy, plan.policy.hedging
     first = running[0]
-    wanted = knobs.enabled if plan.wishes.hedge is None else plan.wishes.hedge
     bound = payments(attempts) + len(running) < policy.max_possible_payments
     tries_left = work_of(attempts) + len(running) < policy.max_attempts
-    if not (wanted and may_hedge and bound and tries_left and len(running) == 1):
+    if not (plan.hedging and may_hedge and bound and tries_left and len(running) == 1):
         return Wait(plan.deadline_at, Waiting.LOOK)
     known = healths.get(first.candidate.offer.key, UNTRIED)
     entry = entry_of(first.candidate.offer, first.candidate.quote, known, plan.resolution, policy, now=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from providers.spec.errors import Fault
 from routing.knobs import StatisticsKnobs
 
 _MEMORY = 200.0
@@ -11,6 +12,9 @@ _MEMORY = 200.0
 outage is not held for ever against a backend that has changed; at this number the standard error is under 0.04."""
 
 _NO_EFFECT = 1.0
+
+SHARED_CAUSE = frozenset({Fault.OVERLOADED, Fault.TIMED_OUT, Fault.UNREACHABLE})
+"""Faults whose cause may lie in a backend that another provider uses too."""
 
 
 class Families:

@@ -80,7 +80,7 @@ class Passage:
             running=tuple(self._running.values()),
             idle_since=self._idle_since,
             in_line=self._place is not None,
-            may_hedge=bool(self._running) and route.objective.hedge_share > 0 and self._board.may_hedge(),
+            may_hedge=bool(self._running) and self._board.may_hedge(),
         )
         if isinstance(step, Wait):
             return self._waits(step, now)

@@ -85,3 +85,9 @@ class RoutePlan:
     """What it was made from, by ``Offer.key``."""
     kin: Mapping[tuple[str, str], float] = field(default_factory=lambda: _NO_KIN, repr=False)
     """Factor on the success of the second provider when the first has just failed; absent: 1."""
+
+    @property
+    def hedging(self) -> bool:
+        """Whether a second provider may be asked beside the first: wanted, and within what the objective allows."""
+        wanted = self.policy.hedging.enabled if self.wishes.hedge is None else self.wishes.hedge
+        return wanted and self.objective.hedge_share > 0

@@ -92,6 +92,13 @@ def find(own: Services, name: str | None) -> FoundModel:
         raise model_not_found(str(unknown)) from None
 
 
+def find_named(own: Services, model_id: str) -> FoundModel:
+    """The same for a name out of a path, which must not be empty."""
+    if not model_id.strip():
+        raise model_not_found("No model is named; GET /v1/models lists those there are.")
+    return find(own, model_id)
+
+
 def order_of(own: Services, body: GenerationBody) -> Order:
     """The order a body stands for.
 

@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect
 
 from app.catalog.models import PublicModel
 from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
-from app.doors.openai_images.errors import ApiError, internal_error, model_not_found
-from app.doors.openai_images.orders import Order, find, order_of, parsed, read_body
+from app.doors.openai_images.errors import ApiError, internal_error
+from app.doors.openai_images.orders import Order, find_named, order_of, parsed, read_body
 from app.doors.ops.route_plan import dry_run_asked, planned
 from app.doors.reply import PartsResponse, error_response
 from app.gateway import Made, NotMadeError
@@ -111,9 +111,7 @@ async def models(request: Request) -> Response:
 async def model(request: Request, model_id: str) -> Response:
     """One model, by its name, an alias, or a name with a provider before it."""
     try:
-        if not model_id.strip():
-            raise model_not_found("No model is named; GET /v1/models lists those there are.")
-        found = find(services(request), model_id)
+        found = find_named(services(request), model_id)
     except ApiError as error:
         return error_response(error)
     return JSONResponse(_model(found.model))

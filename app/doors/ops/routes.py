@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from app.doors.openai_images.errors import ApiError, model_not_found
-from app.doors.openai_images.orders import find, order_of, parsed, read_body
+from app.doors.openai_images.errors import ApiError
+from app.doors.openai_images.orders import find_named, order_of, parsed, read_body
 from app.doors.openai_images.routes import CLIENT_CLOSED, PREFIXES
 from app.doors.ops.rankings import Rankings, Row
 from app.doors.ops.route_plan import planned
@@ -42,9 +42,7 @@ async def metrics(request: Request) -> Response:
 async def model_providers(request: Request, model_id: str) -> Response:
     """The figures of one model's offers; the name as in ``GET /v1/models/{id}``."""
     try:
-        if not model_id.strip():
-            raise model_not_found("No model is named; GET /v1/models lists those there are.")
-        found = find(services(request), model_id)
+        found = find_named(services(request), model_id)
     except ApiError as error:
         return error_response(error)
     return _listed(await _rankings(request).of(found))
