@@ -16,9 +16,9 @@ from rich.text import Text
 
 from app.catalog.catalog import UnknownModelError
 from app.doors.openai_images.errors import ApiError
+from app.doors.openai_images.route_plan import explained
 from app.doors.openai_images.schema import parse_generation
 from app.doors.openai_images.translate import translate
-from app.doors.ops.route_plan import explained
 from app.gateway import Choice
 from app.main import load
 from app.settings import Settings

@@ -15,7 +15,7 @@ from app.catalog.models import PublicModel
 from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
 from app.doors.openai_images.errors import ApiError, internal_error
 from app.doors.openai_images.orders import Order, find_named, order_of, parsed, read_body
-from app.doors.ops.route_plan import dry_run_asked, planned
+from app.doors.openai_images.route_plan import dry_run_asked, planned
 from app.doors.reply import PartsResponse, error_response
 from app.gateway import Made, NotMadeError
 from app.services import Services, services

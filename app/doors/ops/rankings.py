@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from app.catalog.catalog import Catalog
 from app.catalog.models import FoundModel
 from app.doors.openai_images.answer import amount
-from app.doors.ops.route_plan import SECONDS_DIGITS, SHARE_DIGITS
+from app.doors.openai_images.route_plan import SECONDS_DIGITS, SHARE_DIGITS
 from providers.spec.blob import InlineBlob
 from providers.spec.request import ImageRequest, Operation, Resolution
 from routing.board import Board

@@ -8,9 +8,9 @@ from starlette.requests import ClientDisconnect
 
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.orders import find_named, order_of, parsed, read_body
+from app.doors.openai_images.route_plan import planned
 from app.doors.openai_images.routes import CLIENT_CLOSED, PREFIXES
 from app.doors.ops.rankings import Rankings, Row
-from app.doors.ops.route_plan import planned
 from app.doors.reply import error_response
 from app.services import services
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.catalog.catalog import Catalog
+from app.doors.openai_images.route_plan import explained
 from app.doors.ops.rankings import FRESH_S, Rankings, plainest, rows_of
-from app.doors.ops.route_plan import explained
 from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
 from routing.board import Board
@@ -21,7 +21,7 @@ from routing.health import HealthState
 from routing.knobs import Objective
 from routing.stats.outcome import OutcomeKind
 from tests.unit.app.catalog.shipped import FLUX, NB2
-from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended
+from tests.unit.app.doors.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended
 
 WINDOWS = ("5m", "1h", "24h", "30d")
 FIGURES = ("success", "success_low", "success_high", "p50_s", "p95_s", "p99_s", "ttfb_p50_s")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.doors.openai_images.errors import ParameterError
-from app.doors.ops.route_plan import dry_run_asked, explain, explained
+from app.doors.openai_images.route_plan import dry_run_asked, explain, explained
 from app.gateway import Choice
 from providers.spec.blob import InlineBlob
 from providers.spec.errors import Fault
@@ -19,7 +19,7 @@ from routing.board import Board
 from routing.plan import plan
 from routing.wishes import RouteWishes
 from tests.unit.app.catalog.shipped import FLUX, NB2
-from tests.unit.app.doors.ops.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended, hedged
+from tests.unit.app.doors.traffic import CATALOG, NOW, blocked, board, choice, deliveries, ended, hedged
 
 
 def answer(*choices: Choice, of: Board | None = None, timeout_s: float | None = None) -> Any:
