@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from app.catalog.models import PublicModel
+from app.fitting import Fitted, Fitting
+from app.media.finish import finish
 from app.media.verify import Delivered, NotDeliveredError, verify
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider, Trace
+from providers.spec.blob import Blob
 from providers.spec.conversation import AbandonReason
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest
-from providers.spec.result import ImageResult
+from providers.spec.result import ImageResult, Warning
 from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.passage import Passage
@@ -40,9 +43,22 @@ class Ended:
     """A try that is over, and what it brought."""
 
     attempt: Attempt
-    delivered: Delivered | None = None
+    delivered: tuple[Delivered, ...] = ()
     result: ImageResult | None = None
     simulated: bool = False
+    charge: Decimal = Decimal(0)
+    """USD the caller is charged if these images are the answer."""
+    warnings: tuple[Warning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a try is for: the request, the model it names, its images as offers need them, and who watches."""
+
+    request: ImageRequest
+    model: PublicModel
+    fitting: Fitting
+    on_interim: Callable[[Blob], None] | None = None
 
 
 class Attempting:
@@ -74,31 +90,35 @@ class Attempting:
             attempt = self._attempt(begun, Spend.NONE, left, Trace())
             passage.ended(begun.ticket, attempt, now=self._clock())
 
-    async def attempt(self, begun: Begun, passage: Passage, request: ImageRequest, model: PublicModel) -> Ended:
+    async def attempt(self, begun: Begun, passage: Passage, job: Job) -> Ended:
         """One try, recorded in the passage and told to telemetry whatever happens; cancellation is passed on."""
         step, started, route = begun.step, begun.started, passage.plan
-        candidate = step.candidate
+        candidate, request = step.candidate, job.request
         provider = self._providers[candidate.offer.provider]
         trace = Trace()
         paid = False
+        billed = min(request.n, candidate.offer.capability.max_images)
 
         def record(spend: Spend, failed: ProviderError | None = None) -> Attempt:
-            attempt = self._attempt(begun, spend, failed, trace)
+            cost = passage.cost(candidate, billed) if spend is Spend.CHARGED else Decimal(0)
+            attempt = self._attempt(begun, spend, failed, trace, cost)
             passage.ended(begun.ticket, attempt, now=self._clock())
             self._telemetry.attempt_ended(attempt, request)
             return attempt
 
         try:
+            fitted = await job.fitting.fitted(request, candidate.offer.capability)
             result = await self._driver.converse(
-                provider.adapter.converse(request, candidate.offer.provider_model),
+                provider.adapter.converse(fitted.request, candidate.offer.provider_model),
                 provider,
                 trace,
                 limit_s=step.limit_s,
                 ends_at_deadline=step.ends_at_deadline,
                 leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
+                on_interim=job.on_interim,
             )
-            paid = True
-            delivered = await self._workers.run(verify, result.images[-1], request, model)
+            paid, billed = True, len(result.images)
+            delivered = await self._workers.run(_delivered, result, job, fitted)
         except ProviderError as failed:
             return Ended(record(failed.spend, failed), simulated=trace.simulated)
         except NotDeliveredError as unusable:
@@ -123,16 +143,25 @@ class Attempting:
             detail = AbandonReason.HEDGE_LOST.value if lost else ""
             record(spend, ProviderError(Fault.ABANDONED, why, spend=spend, detail=detail))
             raise
-        return Ended(record(Spend.CHARGED), delivered, result, trace.simulated)
+        return Ended(
+            record(Spend.CHARGED),
+            delivered,
+            result,
+            trace.simulated,
+            charge=passage.cost(candidate, len(delivered)),
+            warnings=(*fitted.warnings, *result.warnings, *(each for one in delivered for each in one.warnings)),
+        )
 
-    def _attempt(self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace) -> Attempt:
+    def _attempt(
+        self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace, cost: Decimal = Decimal(0)
+    ) -> Attempt:
         step, started, candidate = begun.step, begun.started, begun.step.candidate
         ended = Attempt(
             offer=candidate.offer,
             started_at=started,
             seconds=max(self._clock() - started, 0.0),
             spend=spend,
-            cost=candidate.quote.total if spend is Spend.CHARGED else Decimal(0),
+            cost=cost,
             first_byte_seconds=trace.first_byte_seconds,
             reason=candidate.reason,
             probe=candidate.probe,
@@ -151,6 +180,32 @@ class Attempting:
             deadline_hit=timed_out and step.ends_at_deadline,
             seconds=min(ended.seconds, step.limit_s) if timed_out else ended.seconds,
         )
+
+
+def _delivered(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...]:
+    """The images that are what was asked for, as the caller wants them; at least one. Work for a worker thread.
+
+    Of more images than were asked for the last ones count. Raises NotDeliveredError with what is wrong with the first
+    when none is usable.
+    """
+    usable: list[Delivered] = []
+    wrong: NotDeliveredError | None = None
+    for blob in result.images[-job.request.n :]:
+        try:
+            usable.append(
+                finish(
+                    verify(blob, fitted.request, job.model),
+                    job.request,
+                    fitted.emulation,
+                    asked=fitted.request,
+                    spool=job.fitting.spool_dir,
+                )
+            )
+        except NotDeliveredError as unusable:
+            wrong = wrong or unusable
+    if not usable and wrong is not None:
+        raise wrong
+    return tuple(usable)
 
 
 def _assumed(trace: Trace) -> Spend:

@@ -1,4 +1,4 @@
-"""The command line: serve, demo, simulate, check, route, generate."""
+"""The command line: serve, demo, simulate, check, route, generate, edit."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from rich.console import Console
 from app.catalog.files import CatalogError
 from app.catalog.table import offer_rows, render
 from app.demo import Simulation, chosen, simulated_settings
-from app.generate import PictureError, make_picture
+from app.generate import PictureError, Wish, make_pictures
 from app.log import set_up_logging
 from app.main import StartError, load
+from app.picture_files import Target
 from app.route_command import NoRouteError, show_route
 from app.serve import serve
 from app.settings import Settings
 from providers.registry import PROVIDERS
+from providers.spec.request import OutputFormat
 
 cli = typer.Typer(
     name="image-gateway",
@@ -115,33 +117,60 @@ def route_command(
     _run(lambda settings: show_route(settings, out, err, body=body, url=url, as_json=as_json))
 
 
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write; its ending picks the format.")]
+Count = Annotated[int, typer.Option("-n", min=1, max=10, help="How many images; the files are numbered.")]
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", help="Format of the images, in place of the one of the file's ending."),
+]
+Model = Annotated[str | None, typer.Option(help="Model name or alias; the default model when absent.")]
+Size = Annotated[str | None, typer.Option(help="WxH, a ratio such as 16:9, or a tier such as 2K.")]
+Pinned = Annotated[str | None, typer.Option(help=f"Ask only this provider: {', '.join(PROVIDERS)}.")]
+
+
 @cli.command("generate")
 def generate_command(
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write; its ending picks the format.")] = Path(
-        "image.png"
-    ),
-    model: Annotated[str | None, typer.Option(help="Model name or alias; the default model when absent.")] = None,
-    size: Annotated[str | None, typer.Option(help="WxH, a ratio such as 16:9, or a tier such as 2K.")] = None,
-    provider: Annotated[str | None, typer.Option(help=f"Ask only this provider: {', '.join(PROVIDERS)}.")] = None,
+    output: Output = Path("image.png"),
+    n: Count = 1,
+    format: Format = None,
+    model: Model = None,
+    size: Size = None,
+    provider: Pinned = None,
 ) -> None:
-    """Make one image and write it to a file."""
+    """Make images and write them to files."""
+    _draw(Wish(prompt, Target(output, format), model=model, size=size, provider=provider, n=n))
 
+
+@cli.command("edit")
+def edit_command(
+    images: Annotated[list[Path], typer.Argument(help="The picture to change, and others to look at.")],
+    prompt: Annotated[str, typer.Argument(help="What to make of it.")],
+    output: Output = Path("image.png"),
+    mask: Annotated[
+        Path | None, typer.Option(help="PNG of the same size; what is transparent in it is changed.")
+    ] = None,
+    n: Count = 1,
+    format: Format = None,
+    model: Model = None,
+    size: Size = None,
+    provider: Pinned = None,
+) -> None:
+    """Make images from pictures and a prompt: image-gateway edit photo.png "make it night" -o night.png."""
+    target = Target(output, format)
+    _draw(Wish(prompt, target, model=model, size=size, provider=provider, n=n, images=tuple(images), mask=mask))
+
+
+def _draw(wish: Wish) -> None:
     def run(settings: Settings) -> None:
         names = chosen(settings, "")
         set_up_logging(quiet=True)
-
-        def draw(ready: Settings) -> None:
-            asyncio.run(
-                make_picture(ready, err, prompt=prompt, output=output, model=model, size=size, provider=provider)
-            )
-
         if not names:
-            draw(settings)
+            asyncio.run(make_pictures(settings, err, wish))
             return
         err.print("No provider key is set: the vendors are simulated.")
         with Simulation(time_scale=10.0) as simulation:
-            draw(simulated_settings(settings, names, simulation.base_url))
+            asyncio.run(make_pictures(simulated_settings(settings, names, simulation.base_url), err, wish))
 
     _run(run)
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from app.attempting import Attempting, Begun, Ended
+from app.attempting import Attempting, Begun, Ended, Job
 from app.catalog.models import PublicModel
+from app.fitting import Fitting
 from app.media.verify import Delivered
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider
+from providers.spec.blob import Blob
 from providers.spec.conversation import AbandonReason
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
@@ -22,7 +24,7 @@ from routing.attempt import Attempt
 from routing.board import Board
 from routing.fallback import may_try_another_model
 from routing.offers import Offer
-from routing.passage import Passage
+from routing.passage import Passage, preview
 from routing.policy import Policy
 from routing.prices import PriceTable
 from routing.route_plan import Candidate, RoutePlan
@@ -47,7 +49,8 @@ class Choice:
 class Made:
     """A request that ended in a verified image."""
 
-    delivered: Delivered
+    images: tuple[Delivered, ...]
+    """At least one, and at most as many as were asked for."""
     plan: RoutePlan
     attempts: tuple[Attempt, ...]
     usage: Usage | None
@@ -57,10 +60,8 @@ class Made:
     winner: Attempt
     """The attempt whose image this is; with hedges another may have delivered in the same moment."""
 
-    @property
-    def cost(self) -> Decimal:
-        """USD the caller is charged: the winning attempt's, once."""
-        return self.winner.cost
+    cost: Decimal
+    """USD the caller is charged: for these images, once, whatever else was tried."""
 
 
 class NotMadeError(Exception):
@@ -99,6 +100,25 @@ class Gateway:
         self._prices = prices
         self._policy = policy
         self._telemetry = telemetry
+        self._workers = workers
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds a request may take whose caller names no deadline."""
+        return self._policy.request_deadline_s
+
+    def planned(self, choice: Choice, *, timeout_s: float | None = None) -> RoutePlan:
+        """The plan this choice would have now; nothing is changed by asking. ``timeout_s`` as for ``make``."""
+        policy = self._policy if timeout_s is None else replace(self._policy, request_deadline_s=timeout_s)
+        return preview(
+            self.board,
+            choice.request,
+            choice.offers,
+            self._prices,
+            policy,
+            now=self.clock(),
+            wishes=choice.wishes,
+        )
 
     async def make(
         self,
@@ -106,12 +126,16 @@ class Gateway:
         *,
         timeout_s: float | None = None,
         watcher: Watcher | None = None,
+        fitting: Fitting | None = None,
+        on_interim: Callable[[Blob], None] | None = None,
     ) -> Made:
         """Plan and carry out. Raises NotMadeError when no image came of it, and passes cancellation on.
 
         ``choices`` are tried in order: the next model only when no provider of the one before could deliver.
-        ``timeout_s`` is the caller's own deadline for the whole request; None: the policy's.
+        ``timeout_s`` is the caller's own deadline for the whole request; None: the policy's. A call that makes fewer
+        images than asked delivers those it makes. ``on_interim`` is handed interim images as they come.
         """
+        fitting = fitting or Fitting(self._workers)
         limit_s = self._policy.request_deadline_s if timeout_s is None else timeout_s
         deadline_at = self.clock() + limit_s
         attempts: tuple[Attempt, ...] = ()
@@ -137,22 +161,31 @@ class Gateway:
             )
             plans.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
             try:
-                ended = await self._carried_out(passage, choice, woken, watcher)
+                job = Job(choice.request, choice.model, fitting, on_interim)
+                ended = await self._carried_out(passage, job, woken, watcher)
             finally:
                 passage.close(now=self.clock())
                 attempts = passage.attempts
                 self._telemetry.plan_ended(passage.plan, attempts, passage.waits_s)
             simulated = simulated or any(one.simulated for one in ended)
-            won = next((one for one in ended if one.delivered is not None), None)
-            if won is not None and won.delivered is not None and won.result is not None:
-                usage, warnings = won.result.usage, won.result.warnings
-                warnings = (*choice.warnings, *warnings)
-                return Made(won.delivered, passage.plan, attempts, usage, warnings, simulated, choice, won.attempt)
+            won = next((one for one in ended if one.delivered), None)
+            if won is not None and won.result is not None:
+                return Made(
+                    images=won.delivered,
+                    plan=passage.plan,
+                    attempts=attempts,
+                    usage=won.result.usage,
+                    warnings=(*choice.warnings, *won.warnings),
+                    simulated=simulated,
+                    choice=choice,
+                    winner=won.attempt,
+                    cost=won.charge,
+                )
         told = next((route for route in reversed(plans) if route.candidates), plans[0])
         raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
 
     async def _carried_out(
-        self, passage: Passage, choice: Choice, woken: asyncio.Event, watcher: Watcher | None
+        self, passage: Passage, job: Job, woken: asyncio.Event, watcher: Watcher | None
     ) -> list[Ended]:
         """Every try of one plan, the one that delivered last if any did."""
         ended: list[Ended] = []
@@ -165,23 +198,23 @@ class Gateway:
                 if watcher is not None:
                     watcher(step.candidate)
                 if passage.plan.hedging:
-                    ended += await self._raced(step, passage, choice)
+                    ended += await self._raced(step, passage, job)
                 else:
                     begun = self._attempting.begin(step, passage)
-                    ended.append(await self._attempting.attempt(begun, passage, choice.request, choice.model))
-                if any(one.delivered is not None for one in ended):
+                    ended.append(await self._attempting.attempt(begun, passage, job))
+                if any(one.delivered for one in ended):
                     return ended
             else:
                 await _woken_or_past(woken, step.until - self.clock())
 
-    async def _raced(self, first: Try | Hedge, passage: Passage, choice: Choice) -> list[Ended]:
+    async def _raced(self, first: Try | Hedge, passage: Passage, job: Job) -> list[Ended]:
         """One try and, when it is worth it, others beside it. Ends when one delivers or all have failed."""
         ended: list[Ended] = []
         under_way: dict[asyncio.Task[Ended], Begun] = {}
 
         def start(step: Try | Hedge) -> None:
             begun = self._attempting.begin(step, passage)
-            task = asyncio.create_task(self._attempting.attempt(begun, passage, choice.request, choice.model))
+            task = asyncio.create_task(self._attempting.attempt(begun, passage, job))
             under_way[task] = begun
 
         try:
@@ -198,10 +231,10 @@ class Gateway:
                 ended += [task.result() for task in done]
                 for task in done:
                     del under_way[task]
-                if any(one.delivered is not None for one in ended):
+                if any(one.delivered for one in ended):
                     break
         finally:
-            lost = any(one.delivered is not None for one in ended)
+            lost = any(one.delivered for one in ended)
             for task in under_way:
                 task.cancel(AbandonReason.HEDGE_LOST if lost else None)
             await asyncio.gather(*under_way, return_exceptions=True)

@@ -1,92 +1,128 @@
-"""Generate: one image from the command line, through the same plan and the same loop as a request's."""
+"""Generate and edit: images from the command line, through the same plan and the same loop as a request's."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.status import Status
 
-from app.catalog.catalog import UnknownModelError
+from app.catalog.catalog import Catalog, UnknownModelError
 from app.doors.openai_images.errors import ApiError
-from app.doors.openai_images.schema import parse_generation
-from app.doors.openai_images.translate import translate
+from app.doors.openai_images.schema import ImagesBody, parse_body
+from app.doors.openai_images.translate import NOTHING_SENT, translate
+from app.fan_out import AllMade, make_all
+from app.fitting import Fitting
 from app.gateway import Choice, Made, NotMadeError
-from app.main import assembled, offered
+from app.main import Assembled, assembled, offered
+from app.media.inputs import InputError, Prepared
+from app.picture_files import PictureError, Target
 from app.settings import Settings
 from app.telemetry import Telemetry
+from providers.blobs import MemoryBlob
 from providers.registry import PROVIDERS
-from providers.spec.request import OutputFormat
 from routing.attempt import Attempt
 from routing.plan import Candidate
 
-_FORMATS = {
-    ".png": OutputFormat.PNG,
-    ".jpg": OutputFormat.JPEG,
-    ".jpeg": OutputFormat.JPEG,
-    ".webp": OutputFormat.WEBP,
-}
+__all__ = ["PictureError", "Wish", "make_pictures"]
 
 
-class PictureError(Exception):
-    """No picture. The message is for the person who asked for it."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for on the command line."""
+
+    prompt: str
+    target: Target
+    model: str | None = None
+    size: str | None = None
+    provider: str | None = None
+    n: int = 1
+    images: tuple[Path, ...] = ()
+    mask: Path | None = None
 
 
-async def make_picture(
-    settings: Settings,
-    console: Console,
-    *,
-    prompt: str,
-    output: Path,
-    model: str | None,
-    size: str | None,
-    provider: str | None,
-) -> None:
-    """Make one image, write it to ``output`` and say who made it. Raises PictureError, StartError or CatalogError."""
-    _check_target(output)
-    name = _pinned(model or settings.gateway_default_model, provider)
+async def make_pictures(settings: Settings, console: Console, wish: Wish) -> None:
+    """Make the images, write each as soon as it is there, and say who made it.
+
+    Raises PictureError, StartError or CatalogError.
+    """
+    wish.target.check(wish.n)
+    name = _pinned(wish.model or settings.gateway_default_model, wish.provider)
+    document = {**(await asyncio.to_thread(_document, wish)), "model": name}
     providers, catalog = offered(settings)
-    try:
-        found = catalog.find(name, default_model=settings.gateway_default_model)
-        offers = catalog.offers_of(found)
-        wanted: OutputFormat | None = _FORMATS[output.suffix.lower()]
-        if not any(wanted in offer.capability.deliverable_formats for offer in offers):
-            wanted = None  # nobody can: the file gets the ending of what comes
-        body = {"prompt": prompt, "model": name, "size": size, "output_format": wanted}
-        translated = translate(
-            parse_generation(json.dumps(body).encode(), max_timeout_s=catalog.policy.max_timeout_s), found
-        )
-    except (ApiError, UnknownModelError) as refused:
-        raise PictureError(str(refused)) from None
-    try:
-        async with assembled(settings, providers, catalog, Telemetry()) as (gateway, _):
+    body = _parsed(document, catalog, editing=bool(wish.images))
+    async with assembled(settings, providers, catalog, Telemetry()) as hands:
+        choice = _choice(settings, catalog, body, name, await _prepared(hands, body))
+        writing = _Writing(console, wish)
+        try:
             with console.status("Choosing a provider") as status:
-                choice = Choice(translated.request, found.model, offers, translated.wishes, translated.warnings)
-                made = await gateway.make([choice], watcher=lambda tried: _show(status, tried))
-    except NotMadeError as failed:
-        _tell(console, failed.attempts)
-        raise PictureError(failed.verdict.message) from None
+                made = await make_all(
+                    hands.gateway,
+                    [choice],
+                    Fitting(hands.workers),
+                    watcher=lambda tried: _show(status, tried),
+                    on_made=writing.write,
+                )
+        except NotMadeError as failed:
+            _tell(console, failed.attempts)
+            raise PictureError(failed.verdict.message) from None
     _tell(console, made.attempts)
-    output = await asyncio.to_thread(_write, made, output)
     for warning in made.warnings:
         console.print(f"[yellow]{warning.parameter}:[/yellow] {warning.message}")
-    _sum_up(console, made, output)
+    _sum_up(console, made)
+    if writing.failed is not None:
+        raise writing.failed
 
 
-def _check_target(output: Path) -> None:
-    """Whether the file can be written, asked before anybody is paid. Raises PictureError."""
-    if output.suffix.lower() not in _FORMATS:
-        raise PictureError(f"{output.name}: the file's ending must be one of {', '.join(_FORMATS)}.")
-    if not output.parent.is_dir():
-        raise PictureError(f"{output.parent} is not a folder.")
-    if output.is_dir():
-        raise PictureError(f"{output} is a folder.")
-    if not os.access(output if output.exists() else output.parent, os.W_OK):
-        raise PictureError(f"{output} cannot be written.")
+def _document(wish: Wish) -> dict[str, Any]:
+    """The wish as the body of a request. Raises PictureError when a file cannot be read."""
+    document: dict[str, Any] = {
+        "prompt": wish.prompt,
+        "size": wish.size,
+        "n": wish.n,
+        "output_format": wish.target.format.value,
+    }
+    if wish.images:
+        document["image"] = [_read(path) for path in wish.images]
+    if wish.mask is not None:
+        document["mask"] = _read(wish.mask)
+    return document
+
+
+def _read(path: Path) -> MemoryBlob:
+    try:
+        return MemoryBlob(path.read_bytes())
+    except OSError as failed:
+        raise PictureError(f"{path} cannot be read ({failed.strerror}).") from None
+
+
+def _parsed(document: Mapping[str, Any], catalog: Catalog, *, editing: bool) -> ImagesBody:
+    try:
+        return parse_body(document, editing=editing, max_timeout_s=catalog.policy.max_timeout_s)
+    except ApiError as refused:
+        raise PictureError(refused.message) from None
+
+
+async def _prepared(hands: Assembled, body: ImagesBody) -> Prepared:
+    if not body.images:
+        return NOTHING_SENT
+    try:
+        return await hands.inputs.prepared(body.images, body.mask)
+    except InputError as refused:
+        raise PictureError(refused.message) from None
+
+
+def _choice(settings: Settings, catalog: Catalog, body: ImagesBody, name: str, sent: Prepared) -> Choice:
+    try:
+        found = catalog.find(name, default_model=settings.gateway_default_model)
+        translated = translate(body, found, sent)
+    except (ApiError, UnknownModelError) as refused:
+        raise PictureError(str(refused)) from None
+    return Choice(translated.request, found.model, catalog.offers_of(found), translated.wishes, translated.warnings)
 
 
 def _pinned(model: str, provider: str | None) -> str:
@@ -103,19 +139,29 @@ def _pinned(model: str, provider: str | None) -> str:
     return f"{provider}/{model}"
 
 
-def _write(made: Made, output: Path) -> Path:
-    """Write the image under the ending of what it really is; where that fails, somewhere else: it is paid for."""
-    real = made.delivered.format
-    if _FORMATS[output.suffix.lower()] is not real:
-        output = output.with_suffix(f".{real.value}")
-    data = made.delivered.blob.read()
-    try:
-        output.write_bytes(data)
-    except OSError as failed:
-        with tempfile.NamedTemporaryFile(prefix="image-", suffix=output.suffix, delete=False) as rescue:
-            rescue.write(data)
-        raise PictureError(f"{output} cannot be written ({failed.strerror}); the image is in {rescue.name}.") from None
-    return output
+class _Writing:
+    """Writes images as they are made. A failure is kept for the end: the images after it are paid for as well."""
+
+    def __init__(self, console: Console, wish: Wish) -> None:
+        self._console = console
+        self._wish = wish
+        self._written = 0
+        self.failed: PictureError | None = None
+
+    def write(self, made: Made) -> None:
+        for image in made.images:
+            self._written += 1
+            try:
+                path = self._wish.target.write(image.blob.read(), image.format, self._written, of=self._wish.n)
+            except PictureError as failed:
+                self.failed = self.failed or failed
+                continue
+            share = f"{self._written}/{self._wish.n}  " if self._wish.n > 1 else ""
+            pretended = " [yellow](simulated)[/yellow]" if made.simulated else ""
+            self._console.print(
+                f"{share}[bold green]{path}[/bold green]  {image.width}x{image.height} {image.format} by "
+                f"[bold]{made.winner.offer.provider}[/bold]{pretended} in {made.winner.seconds:.1f} s"
+            )
 
 
 def _show(status: Status, candidate: Candidate) -> None:
@@ -128,13 +174,10 @@ def _tell(console: Console, attempts: tuple[Attempt, ...]) -> None:
             console.print(f"[dim]{attempt.offer.provider}: {attempt.message} ({attempt.seconds:.1f} s)[/dim]")
 
 
-def _sum_up(console: Console, made: Made, output: Path) -> None:
-    delivered, last = made.delivered, made.winner
-    tries = len(made.attempts)
-    seconds = sum(attempt.seconds for attempt in made.attempts)
-    pretended = " [yellow](simulated)[/yellow]" if made.simulated else ""
+def _sum_up(console: Console, made: AllMade) -> None:
+    count, tries = len(made.images), len(made.attempts)
+    seconds = max(attempt.ended_at for attempt in made.attempts) - min(each.started_at for each in made.attempts)
     console.print(
-        f"[bold green]{output}[/bold green]  {delivered.width}x{delivered.height} {delivered.format} by "
-        f"[bold]{last.offer.provider}[/bold]{pretended} in {seconds:.1f} s for ${made.cost:f}, "
+        f"{count} image{'s' if count > 1 else ''} for ${made.cost:f} in {seconds:.1f} s, "
         f"{tries} attempt{'s' if tries > 1 else ''}"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -14,15 +15,19 @@ from app.catalog.catalog import Catalog, UnknownModelError
 from app.catalog.load import load_catalog
 from app.doors.edge import Edge
 from app.doors.failures import answer_in_the_envelope
+from app.doors.hosted import routes as hosted
 from app.doors.openai_images import routes as openai_images
 from app.doors.ops import routes as ops
 from app.gateway import Gateway
+from app.hosting.hosting import Hosting
+from app.media.inputs import Inputs
 from app.services import Services
 from app.settings import KEY_HINTS, Settings, is_loopback
 from app.sharing import Sharing
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider
 from providers.credentials import CredentialUnavailableError
+from providers.fetching import Fetcher
 from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
 from providers.workers import Workers
@@ -72,10 +77,19 @@ def offered(settings: Settings, catalog: Catalog | None = None) -> tuple[Mapping
     return providers, sold
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A gateway and its hands."""
+
+    gateway: Gateway
+    workers: Workers
+    inputs: Inputs
+
+
 @asynccontextmanager
 async def assembled(
     settings: Settings, providers: Mapping[str, Provider], catalog: Catalog, telemetry: Telemetry
-) -> AsyncIterator[tuple[Gateway, Workers]]:
+) -> AsyncIterator[Assembled]:
     """A gateway with its hands, for as long as the context lasts; its end waits for cancel calls to vendors."""
     policy = catalog.policy
     workers = Workers()
@@ -94,9 +108,11 @@ async def assembled(
     sharing = _sharing(settings, policy, gateway, telemetry)
     if sharing is not None:
         await sharing.start()
+    fetcher = Fetcher(settings.gateway_spool_dir, allow_private=settings.gateway_fetch_private)
     try:
-        yield gateway, workers
+        yield Assembled(gateway, workers, Inputs(workers, fetcher.fetch))
     finally:
+        await fetcher.close()
         await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
         if sharing is not None:
             await sharing.stop()
@@ -122,6 +138,19 @@ def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Te
     )
 
 
+def _hosting(settings: Settings, workers: Workers) -> Hosting:
+    key = settings.gateway_signing_key
+    return Hosting(
+        store_url=settings.gateway_image_store,
+        data_dir=settings.gateway_data_dir,
+        signing_key=None if key is None else key.get_secret_value(),
+        ttl_s=settings.gateway_image_ttl_s,
+        public_url=settings.gateway_public_url,
+        urls=settings.gateway_image_urls,
+        workers=workers,
+    )
+
+
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:
     """The application, ready to be served. Raises StartError or CatalogError, each with one sentence.
 
@@ -141,13 +170,26 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings, providers, sold, telemetry) as (gateway, workers):
-            own = Services(sold, gateway, telemetry, workers, settings.gateway_default_model)
+        async with assembled(settings, providers, sold, telemetry) as hands:
+            hosting = _hosting(settings, hands.workers)
+            await hosting.start()
+            own = Services(
+                catalog=sold,
+                gateway=hands.gateway,
+                telemetry=telemetry,
+                workers=hands.workers,
+                inputs=hands.inputs,
+                hosting=hosting,
+                default_model=settings.gateway_default_model,
+                spool_dir=settings.gateway_spool_dir,
+                output_format=settings.gateway_output_format,
+            )
             app.state.services = own
             try:
                 yield
             finally:
                 own.draining = True
+                await hosting.stop()
 
     app = FastAPI(
         title="Image gateway",
@@ -158,6 +200,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
         redirect_slashes=False,
     )
     app.include_router(ops.router)
+    app.include_router(hosted.router)
     app.include_router(openai_images.router)
     answer_in_the_envelope(app)
     metrics_key = settings.gateway_metrics_key

@@ -17,7 +17,7 @@ from rich.text import Text
 from app.catalog.catalog import UnknownModelError
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.route_plan import explained
-from app.doors.openai_images.schema import parse_generation
+from app.doors.openai_images.schema import parse_body
 from app.doors.openai_images.translate import translate
 from app.gateway import Choice
 from app.main import load
@@ -117,8 +117,9 @@ def _expected(settings: Settings, err: Console, body: Mapping[str, object]) -> d
         err.print("No provider key is set: the plan is that of a gateway with all of them.")
     policy = catalog.policy
     try:
-        parsed = parse_generation(
-            json.dumps(body).encode(),
+        parsed = parse_body(
+            body,
+            editing=False,
             max_timeout_s=policy.max_timeout_s,
             policies=tuple(policy.objectives),
             providers=PROVIDERS,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from fastapi import Request
 
 from app.catalog.catalog import Catalog
 from app.gateway import Gateway
+from app.hosting.hosting import Hosting
+from app.media.inputs import Inputs
 from app.telemetry import Telemetry
+from providers.spec.request import OutputFormat
 from providers.workers import Workers
 
 
@@ -21,7 +25,13 @@ class Services:
     gateway: Gateway
     telemetry: Telemetry
     workers: Workers
+    inputs: Inputs
+    hosting: Hosting
     default_model: str
+    spool_dir: Path | None = None
+    """Where large bodies lie; None: the system's temporary folder."""
+    output_format: OutputFormat | None = None
+    """What images are to be whose caller does not say."""
     draining: bool = False
 
 

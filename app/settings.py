@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from providers.registry import Access
+from providers.spec.request import OutputFormat
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
@@ -44,6 +45,24 @@ def _base_url(value: str) -> str:
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or "@" in parts.netloc
+        or "?" in value
+        or "#" in value
+    ):
+        raise ValueError("must be a URL such as https://images.example.com, without user, query or fragment")
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        raise ValueError("must hold no spaces, backslashes or characters beyond ASCII")
+    return value.rstrip("/")
+
+
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
+
+
 class Settings(BaseSettings):
     """Environment variables carry the field's name in upper case; an empty one counts as not set, and hides what
     ``.env`` says. Raises pydantic's ValidationError on bad values."""
@@ -58,6 +77,22 @@ class Settings(BaseSettings):
     gateway_data_dir: Path = Path("data")
     gateway_spool_dir: Path | None = None
     """Where large bodies lie while they are handled; a disk volume. Unset: the system's temporary folder."""
+    gateway_image_store: str | None = None
+    """Where images answered by URL lie: ``s3://bucket/prefix``, ``gs://``, ``az://`` or ``file:///folder``. Unset: the
+    folder ``images`` of the data folder."""
+    gateway_image_urls: Literal["gateway", "store"] = "gateway"
+    """Whether URLs of images lead to this gateway or, presigned, to the store itself."""
+    gateway_image_ttl_s: int = Field(default=3600, ge=60, le=7 * 24 * 3600)
+    """Seconds an image's URL works; the image is deleted afterwards. 60 minutes is what clients of OpenAI know."""
+    gateway_public_url: PublicUrl | None = None
+    """What callers reach this gateway by; URLs of images begin with it. Unset: what each request was sent to."""
+    gateway_signing_key: SecretStr | None = Field(default=None, min_length=16)
+    """Signs URLs of images; replicas share it. Unset: one is made and kept in the data folder."""
+    gateway_output_format: OutputFormat | None = None
+    """Format of every image whose caller asks for none. Unset: whatever the provider delivered."""
+    gateway_fetch_private: bool = False
+    """Whether input images may be fetched from addresses that are not public, and over plain http. For tests and for
+    callers who are all trusted."""
     gateway_default_model: str = "gemini-3.1-flash-image-preview"
     gateway_api_keys: SecretStr | None = None
     """Comma-separated. Unset: loopback only."""

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.board_metrics import BoardCollector
-from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from app.media.verify import Check
+from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
 from providers.spec.request import ImageRequest
 from routing.attempt import Attempt
 from routing.board import Board
@@ -60,6 +61,12 @@ class Telemetry:
             registry=self.registry,
         )
         self._in_flight = Gauge("gateway_in_flight", "Requests being served", registry=self.registry)
+        self._rejected = Counter(
+            "gateway_rejected_deliveries_total",
+            "Deliveries that were paid for and were not the image asked for, by the check that failed",
+            ["provider", "check"],
+            registry=self.registry,
+        )
         self._choices = Counter(
             "gateway_choices_total",
             "Requests by the rank, in their plan, of the offer that served them; 0: nobody did",
@@ -152,6 +159,8 @@ class Telemetry:
         if attempt.cost:
             # Prometheus counts in float: an instrument, not the books.
             self._cost.labels(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+        if attempt.fault is Fault.BAD_REPLY and attempt.spend is Spend.CHARGED and attempt.detail in _CHECKS:
+            self._rejected.labels(attempt.offer.provider, attempt.detail).inc()
         if attempt.probe:
             self._probes.labels(attempt.offer.provider, attempt.outcome).inc()
         if attempt.hedge:
@@ -221,6 +230,7 @@ class Telemetry:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
+_CHECKS = frozenset(Check)
 _ADVICE = {
     Fault.CREDENTIALS: "check this provider's key: it refused it",
     Fault.OUT_OF_FUNDS: "top up this provider's account: it says the balance is used up",

@@ -11,18 +11,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from providers.calls import SIMULATOR_HEADER, Calls, Trace
 from providers.credentials import Credential
 from providers.spec.adapter import Adapter
 from providers.spec.blob import Blob
-from providers.spec.conversation import AbandonReason, Conversation, HttpCall, Reply
+from providers.spec.conversation import AbandonReason, Conversation, Reply
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.result import ImageResult
-from providers.talk import Talk, TimeUpError, Trace
+from providers.talk import Talk, TimeUpError
 from providers.transport import Transport
 
 __all__ = ["SIMULATOR_HEADER", "Driver", "Provider", "Trace"]
-
-SIMULATOR_HEADER = "x-image-gateway-simulator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Driver:
         self._cancel_limit_s = cancel_limit_s
         self._under_way: set[asyncio.Future[None]] = set()
         self._winding_up: set[asyncio.Task[Spend]] = set()
-        self._calls: set[asyncio.Task[Reply]] = set()
+        self._calls: set[asyncio.Task[Reply | None]] = set()
 
     async def converse(
         self,
@@ -65,11 +64,8 @@ class Driver:
         no longer than ``leave_limit_s``, so that a vendor who does not even answer that leaves time for the next.
         """
         name = provider.adapter.name
-
-        def start(call: HttpCall) -> asyncio.Task[Reply]:
-            return self._start(call, provider, trace)
-
-        talk = Talk(conversation, name, trace, start, limit_s, on_interim)
+        calls = Calls(self._transport, provider.adapter.endpoint, provider.credential, trace, self._calls)
+        talk = Talk(conversation, name, trace, calls, limit_s, on_interim)
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(ended)
         reason = AbandonReason.HUNG_UP
@@ -127,22 +123,3 @@ class Driver:
         self._winding_up.add(task)
         task.add_done_callback(self._winding_up.discard)
         return task
-
-    def _start(self, call: HttpCall, provider: Provider, trace: Trace) -> asyncio.Task[Reply]:
-        task = asyncio.create_task(self._send(call, provider, trace))
-        self._calls.add(task)
-        task.add_done_callback(self._call_ended)
-        return task
-
-    def _call_ended(self, task: asyncio.Task[Reply]) -> None:
-        self._calls.discard(task)
-        if not task.cancelled():
-            task.exception()  # retrieved, so that nobody logs it as forgotten
-
-    async def _send(self, call: HttpCall, provider: Provider, trace: Trace) -> Reply:
-        reply = await self._transport.send(call, provider.adapter.endpoint, provider.credential)
-        if SIMULATOR_HEADER in reply.headers:
-            trace.simulated = True
-        if trace.first_byte_seconds is None:
-            trace.first_byte_seconds = reply.first_byte_seconds
-        return reply

@@ -13,8 +13,11 @@ from providers.credentials import (
     google_token_from_environment,
     google_token_from_file,
 )
+from providers.fal import inputs as fal
 from providers.fal.adapter import FalAdapter
 from providers.gemini.adapter import GeminiAdapter
+from providers.google_dialect import options as google
+from providers.replicate import inputs as replicate
 from providers.replicate.adapter import ReplicateAdapter
 from providers.vertex.adapter import VertexAdapter, default_base_url
 
@@ -40,6 +43,7 @@ class Access:
 class _Entry:
     schemas: frozenset[str]
     connect: Callable[[Access], Provider]
+    reserved_options: frozenset[str]
 
 
 def _gemini(access: Access) -> Provider:
@@ -84,10 +88,10 @@ def _key(access: Access) -> str:
 
 _REGISTRY: Mapping[str, _Entry] = MappingProxyType(
     {
-        "gemini": _Entry(GeminiAdapter.schemas, _gemini),
-        "vertex": _Entry(VertexAdapter.schemas, _vertex),
-        "fal": _Entry(FalAdapter.schemas, _fal),
-        "replicate": _Entry(ReplicateAdapter.schemas, _replicate),
+        "gemini": _Entry(GeminiAdapter.schemas, _gemini, google.RESERVED_OPTIONS),
+        "vertex": _Entry(VertexAdapter.schemas, _vertex, google.RESERVED_OPTIONS),
+        "fal": _Entry(FalAdapter.schemas, _fal, fal.RESERVED_OPTIONS),
+        "replicate": _Entry(ReplicateAdapter.schemas, _replicate, replicate.RESERVED_OPTIONS),
     }
 )
 
@@ -98,6 +102,12 @@ PROVIDERS: tuple[str, ...] = tuple(_REGISTRY)
 def schemas() -> Mapping[str, frozenset[str]]:
     """Input schemas each provider's adapter speaks. Needs no key."""
     return {name: entry.schemas for name, entry in _REGISTRY.items()}
+
+
+def reserved_options() -> Mapping[str, frozenset[str]]:
+    """Fields of each provider's body that a caller's ``provider_options`` may not set, as dotted paths. What lies below
+    one is reserved with it. An adapter refuses them too, before its first call. Needs no key."""
+    return {name: entry.reserved_options for name, entry in _REGISTRY.items()}
 
 
 def connect(name: str, access: Access) -> Provider:

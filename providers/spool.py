@@ -32,7 +32,7 @@ class Spool:
         self._file: IO[bytes] | None = None
         self.length = 0
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Add bytes. Raises BodyTooLargeError past the limit, SpoolFailedError when the disk takes no more."""
         self.length += len(chunk)
         if self.length > self._limit:
@@ -51,7 +51,7 @@ class Spool:
             self._memory = bytearray()
         self._put(self._file, chunk)
 
-    def _put(self, file: IO[bytes], data: bytes | bytearray) -> None:
+    def _put(self, file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
         try:
             with memoryview(data) as view:
                 done = 0

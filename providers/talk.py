@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from providers.calls import Calls, Trace
 from providers.credentials import CredentialUnavailableError
 from providers.spec.blob import Blob
 from providers.spec.conversation import (
@@ -15,6 +16,7 @@ from providers.spec.conversation import (
     Conversation,
     HttpCall,
     Interim,
+    NextEvent,
     Pause,
     Reply,
     Step,
@@ -30,19 +32,6 @@ _WIND_UP_STEPS = 3
 
 _log = logging.getLogger(__name__)
 
-Start = Callable[[HttpCall], "asyncio.Task[Reply]"]
-"""Begins a call. Whoever gave it keeps count of the tasks."""
-
-
-@dataclass(slots=True)
-class Trace:
-    """What was seen of one conversation, whether it ended well or not."""
-
-    first_byte_seconds: float | None = None
-    simulated: bool = False
-    committed: bool = False
-    """A call from which the vendor may bill was started, and nothing proves that it never left."""
-
 
 class TimeUpError(Exception):
     """The time limit has passed; the conversation still waits at a yield."""
@@ -50,27 +39,31 @@ class TimeUpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
-    call: HttpCall
-    task: asyncio.Task[Reply]
+    step: HttpCall | NextEvent
+    task: asyncio.Task[Reply | None]
     committed_before: bool
+
+    @property
+    def starts_job(self) -> bool:
+        return isinstance(self.step, HttpCall) and self.step.starts_job
 
 
 class Talk:
-    """The generator, and the call in flight if there is one. ``limit_s`` runs from now."""
+    """The generator, and what is waited for if anything is: a call, or an event. ``limit_s`` runs from now."""
 
     def __init__(
         self,
         conversation: Conversation,
         name: str,
         trace: Trace,
-        start: Start,
+        calls: Calls,
         limit_s: float,
         on_interim: Callable[[Blob], None] | None,
     ) -> None:
         self._conversation = conversation
         self._name = name
         self._trace = trace
-        self._start = start
+        self._calls = calls
         self._now = asyncio.get_running_loop().time
         self._ends_at = self._now() + limit_s
         self._on_interim = on_interim
@@ -86,10 +79,14 @@ class Talk:
 
     async def run(self) -> ImageResult:
         """To the result. Raises ProviderError or TimeUpError; unless ``over``, leave must then be taken."""
-        step = self._advance(None)
-        while not isinstance(step, ImageResult):
-            step = self._advance(await self._carried_out(step))
-        return step
+        try:
+            step = self._advance(None)
+            while not isinstance(step, ImageResult):
+                step = self._advance(await self._carried_out(step))
+            return step
+        finally:
+            if self.over:
+                self._calls.close()  # else whoever takes leave does
 
     def _advance(self, event: Reply | Exception | None) -> Step | ImageResult:
         """Hand the generator what happened; its next step, or its result. Raises ProviderError."""
@@ -135,7 +132,7 @@ class Talk:
 
     async def _carried_out(self, step: Step) -> Reply | Unanswered | None:
         left = self._ends_at - self._now()
-        if isinstance(step, HttpCall):
+        if isinstance(step, HttpCall | NextEvent):
             return await self._answered(step, left)
         if isinstance(step, Pause):
             seconds = max(step.seconds, 0.0)
@@ -159,20 +156,21 @@ class Talk:
                 raise self._own_fault("the gateway could not hand out an interim image", failed) from failed
         await asyncio.sleep(0)  # a conversation of interim images only must not hold the event loop
 
-    async def _answered(self, call: HttpCall, left: float) -> Reply | Unanswered:
+    async def _answered(self, step: HttpCall | NextEvent, left: float) -> Reply | Unanswered | None:
         if left <= 0:
             raise TimeUpError
-        flight = _InFlight(call, self._start(call), self._trace.committed)
+        flight = _InFlight(step, self._calls.start(step), self._trace.committed)
         self._in_flight = flight
-        self._trace.committed = self._trace.committed or call.commits or call.starts_job
+        if isinstance(step, HttpCall) and (step.commits or step.starts_job):
+            self._trace.committed = True
         done, _ = await asyncio.wait({flight.task}, timeout=left)
         if not done:
             raise TimeUpError
         self._in_flight = None
         return self._outcome(flight)
 
-    def _outcome(self, flight: _InFlight) -> Reply | Unanswered:
-        """What became of a call that has ended. Raises ProviderError when the conversation cannot go on."""
+    def _outcome(self, flight: _InFlight) -> Reply | Unanswered | None:
+        """What became of a call or of an event waited for. Raises ProviderError when the conversation cannot go on."""
         try:
             return flight.task.result()
         except Unanswered as unanswered:
@@ -215,10 +213,10 @@ class Talk:
         flight = self._in_flight
         if flight is None:
             return None
-        if flight.call.starts_job:
+        if flight.starts_job:
             await asyncio.wait({flight.task}, timeout=submit_grace_s)
         await self._stop_call()
-        if not flight.call.starts_job or flight.task.cancelled():
+        if not flight.starts_job or flight.task.cancelled():
             return None
         step = self._advance(self._outcome(flight))
         return step if isinstance(step, ImageResult) else None
@@ -235,7 +233,7 @@ class Talk:
     async def _say_goodbye(self, abandoned: Abandoned, cancel_limit_s: float) -> Spend:
         self._leaving = True
         ends_at = self._now() + cancel_limit_s
-        event: Reply | Exception = abandoned
+        event: Reply | Exception | None = abandoned
         try:
             for _ in range(_WIND_UP_STEPS):
                 step = self._advance(event)
@@ -257,6 +255,7 @@ class Talk:
         self.over = True
         if self._in_flight is not None:
             self._in_flight.task.cancel()
+        self._calls.close()
         try:
             self._conversation.close()
         except Exception as bug:  # noqa: BLE001 - a generator that yields or raises while it is closed

@@ -7,11 +7,12 @@ ever enters that one, and it refuses to connect to addresses that are not public
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import mmap
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,24 +21,24 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
+from providers.addresses import is_address, is_public
 from providers.blobs import MemoryBlob, cut
 from providers.bodies import body_length, request_body
 from providers.credentials import Credential
+from providers.event_stream import Events, EventStream
 from providers.spec.adapter import Endpoint
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import BodyTooLargeError, Spool
 from providers.workers import Workers
 
+__all__ = ["MAX_REDIRECTS", "Answered", "PublicOnlyResolver", "Transport", "TransportLimits", "is_public", "resolve"]
+
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _THREAD_BYTES = 256 * 1024
 """Bodies above this are cut in a worker thread."""
 _CHUNK = 256 * 1024
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that is given out: https://www.iana.org/assignments/ipv6-address-space. Python's own list of what is
-private is shorter than what lies outside of it, for example fec0::/10 and 64:ff9b:1::/48."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,19 @@ class TransportLimits:
     """Longest silence between two reads; as long as the slowest synchronous generation may be silent."""
     total_s: float = 600.0
     reply_bytes: int = 160 * 1024 * 1024
-    """A 12288 x 1536 PNG of noise is 57 MB, 76 MB as base64; this is twice that."""
+    """A 12288 x 1536 PNG of noise is 57 MB, 76 MB as base64; this is twice that. Of a stream: all events together."""
     error_bytes: int = 256 * 1024
     """An error body beyond this tells nothing more: the rest is not read, and the reply counts as it stands."""
     keepalive_s: float = 15.0
     """Idle connections are dropped before vendors drop them: a POST on a dead one is a possible double payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply, and the stream of its events if it has one. Whoever takes the stream closes it."""
+
+    reply: Reply
+    events: EventStream | None = None
 
 
 class Transport:
@@ -70,27 +79,31 @@ class Transport:
         self._closed = False
 
     async def send(self, call: HttpCall, endpoint: Endpoint, credential: Credential) -> Reply:
-        """Carry out one call.
+        """Carry out a call that wants no events. Raises as ``open`` does."""
+        return (await self.open(call, endpoint, credential)).reply
+
+    async def open(self, call: HttpCall, endpoint: Endpoint, credential: Credential) -> Answered:
+        """Carry out one call; where it wants events and gets them, up to the head of the reply.
 
         Raises Unanswered when no usable reply came or the trust rule forbids the URL, CredentialUnavailableError when
         no credential could be had, SpoolFailedError when our own disk took no more.
         """
         url, own_origin = resolve(call, endpoint)
         if not own_origin:
-            return await self._send_bare(call, url, endpoint)
+            return await self._open_bare(call, url, endpoint)
         for renewed in (False, True):
             authorization = await credential.headers()
-            reply = await self._exchange(self._session(endpoint.provider), call, url, authorization)
-            if reply.status != 401 or renewed or not await credential.renew(authorization):
+            answered = await self._exchange(self._session(endpoint.provider), call, url, authorization)
+            if answered.reply.status != 401 or renewed or not await credential.renew(authorization):
                 break
-        return reply
+        return answered
 
-    async def _send_bare(self, call: HttpCall, url: URL, endpoint: Endpoint) -> Reply:
+    async def _open_bare(self, call: HttpCall, url: URL, endpoint: Endpoint) -> Answered:
         for _ in range(MAX_REDIRECTS + 1):
-            reply = await self._exchange(self._session("", public_only=True), call, url, {})
-            location = reply.headers.get("location")
-            if call.method != "GET" or reply.status not in _REDIRECTS or location is None:
-                return reply
+            answered = await self._exchange(self._session("", public_only=True), call, url, {})
+            location = answered.reply.headers.get("location")
+            if call.method != "GET" or answered.reply.status not in _REDIRECTS or location is None:
+                return answered
             try:
                 target = str(url.join(_as_given(location)))
             except ValueError as broken:
@@ -124,7 +137,7 @@ class Transport:
 
     async def _exchange(
         self, session: aiohttp.ClientSession, call: HttpCall, url: URL, authorization: Mapping[str, str]
-    ) -> Reply:
+    ) -> Answered:
         headers = CIMultiDict(call.headers)
         headers.update(authorization)
         if call.body:
@@ -140,31 +153,39 @@ class Transport:
 
     async def _answer(
         self, session: aiohttp.ClientSession, call: HttpCall, url: URL, headers: CIMultiDict[str]
-    ) -> Reply:
+    ) -> Answered:
         loop = asyncio.get_running_loop()
         started = loop.time()
         data = request_body(call.body, self._workers)
-        async with session.request(call.method, url, data=data, headers=headers, allow_redirects=False) as response:
+        async with AsyncExitStack() as held:
+            response = await held.enter_async_context(
+                session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
+            )
             first_byte = loop.time() - started
+            names = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
+            head = Reply(response.status, names, first_byte_seconds=first_byte)
             ok = 200 <= response.status < 300
+            if call.events and ok and _media_type(names) == "text/event-stream":
+                held.pop_all()  # the connection stays open; whoever reads the events closes it
+                return Answered(replace(head, events=True), self._events(response, call, head))
             spool = Spool(self._spool_dir, limit=self._limits.reply_bytes if ok else self._limits.error_bytes)
             try:
                 await _collect(response.content, spool, cap=None if ok else self._limits.error_bytes)
                 body = spool.finish()
             finally:
                 spool.close()
-            return await self._reply(response.status, response.headers, body, call, first_byte)
+            return Answered(await self._reply(head, call, body))
 
-    async def _reply(
-        self, status: int, headers: Mapping[str, str], body: bytes | mmap.mmap, call: HttpCall, first_byte: float
-    ) -> Reply:
-        names: Mapping[str, str] = MappingProxyType({name.lower(): value for name, value in headers.items()})
-        if call.wants_image and 200 <= status < 300:
-            media_type = names.get("content-type", "").split(";")[0].strip().lower()
-            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), media_type)
-            return Reply(status, names, blob=blob, first_byte_seconds=first_byte)
+    async def _reply(self, head: Reply, call: HttpCall, body: bytes | mmap.mmap) -> Reply:
+        if call.wants_image and 200 <= head.status < 300:
+            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), _media_type(head.headers))
+            return replace(head, blob=blob)
         skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
-        return Reply(status, names, skeleton, blobs, first_byte_seconds=first_byte)
+        return replace(head, body=skeleton, blobs=blobs)
+
+    def _events(self, response: aiohttp.ClientResponse, call: HttpCall, head: Reply) -> EventStream:
+        events = Events(self._spool_dir, limit=self._limits.reply_bytes)
+        return EventStream(events, partial(_chunk, response.content), partial(self._reply, head, call), response.close)
 
     async def close(self) -> None:
         """Close every connection. Later calls are Unanswered."""
@@ -175,7 +196,7 @@ class Transport:
 
 
 def resolve(call: HttpCall, endpoint: Endpoint) -> tuple[URL, bool]:
-    """The URL of a call and whether it has the configured origin, that is, whether credentials may go there.
+    """The URL of a call and whether it has a configured origin, that is, whether credentials may go there.
 
     Raises Unanswered(sent=False) for a URL the trust rule forbids.
     """
@@ -187,10 +208,10 @@ def resolve(call: HttpCall, endpoint: Endpoint) -> tuple[URL, bool]:
     except ValueError as broken:
         raise Unanswered("not a usable URL", sent=False) from broken
     nobody = url.user is None and url.password is None
-    if nobody and origin == _origin(URL(endpoint.base_url)):
+    if nobody and origin in {_origin(URL(base)) for base in (endpoint.base_url, *endpoint.also)}:
         return url, True
     if call.trust is Trust.CONFIGURED:
-        raise Unanswered("the URL is not on the configured origin", sent=False)
+        raise Unanswered("the URL is not on a configured origin", sent=False)
     if not nobody or origin[0] != "https" or origin[2] != 443:
         raise Unanswered("the reply pointed to a URL that is not plain https", sent=False)
     if not _listed(origin[1], endpoint.media_hosts):
@@ -211,18 +232,9 @@ def _origin(url: URL) -> tuple[str, str, int | None]:
 
 def _listed(host: str, hosts: frozenset[str]) -> bool:
     host = host.rstrip(".")
-    return not _is_address(host) and any(
+    return not is_address(host) and any(
         host.endswith(entry) if entry.startswith(".") else host == entry for entry in hosts
     )
-
-
-def _is_address(host: str) -> bool:
-    """An address would be connected to without asking the resolver, and with it whether it is public."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 class PublicOnlyResolver(AbstractResolver):
@@ -246,22 +258,6 @@ class PublicOnlyResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def is_public(address: str) -> bool:
-    """Whether an address is on the public internet, also when written as an IPv4 address inside an IPv6 one."""
-    try:
-        ip = ipaddress.ip_address(address.split("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is None:
-            return ip in _GLOBAL_UNICAST and ip.is_global
-        ip = inner
-    return ip.is_global and not ip.is_multicast
-
-
 def _unanswered(broken: Exception) -> Unanswered:
     """What went wrong, in our words. Order matters: some of the library's errors are several of these."""
     if isinstance(broken, BodyTooLargeError):
@@ -277,6 +273,19 @@ def _unanswered(broken: Exception) -> Unanswered:
     if isinstance(broken.__cause__, BlobDamagedError):
         return Unanswered("an image of the request cannot be read", sent=False)
     return Unanswered("the connection broke", sent=True)
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+async def _chunk(content: aiohttp.StreamReader) -> bytes:
+    """The next bytes of a body, none at its end. Raises Unanswered when it breaks or is silent for too long."""
+    try:
+        return await content.readany()
+    except (aiohttp.ClientError, OSError) as broken:
+        unanswered = _unanswered(broken)
+    raise unanswered  # not above, for the reason given in _exchange
 
 
 async def _collect(content: aiohttp.StreamReader, spool: Spool, *, cap: int | None) -> None:

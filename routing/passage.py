@@ -6,6 +6,9 @@ Whoever carries requests out, the gateway or a simulation, asks ``next`` what to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from providers.spec.request import ImageRequest
 from routing.attempt import Attempt
@@ -16,11 +19,32 @@ from routing.offers import Offer
 from routing.plan import RoutePlan, plan
 from routing.policy import Policy
 from routing.prices import PriceTable
+from routing.route_plan import Candidate
 from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
 from routing.ticket import Ticket
 from routing.wishes import NO_WISHES, RouteWishes
 
 _IDLE = frozenset({Waiting.ROOM, Waiting.BLOCK, Waiting.BREAKER, Waiting.REST})
+
+
+_DRAW = 0.5
+"""Stands in for the dice where a plan is only looked at: asked for twice, it is the same twice."""
+
+
+def preview(
+    board: Board,
+    request: ImageRequest,
+    offers: Sequence[Offer],
+    prices: PriceTable,
+    policy: Policy,
+    *,
+    now: float,
+    wishes: RouteWishes = NO_WISHES,
+) -> RoutePlan:
+    """The plan a request would have now. The board is left as it was: the next request finds the same budgets, leases
+    and figures."""
+    healths = board.healths(offers, request.operation, request.resolution, now=now, asking=False)
+    return plan(request, offers, prices, healths, policy, now=now, draw=_DRAW, wishes=wishes, kin=board.kin)
 
 
 class Passage:
@@ -47,7 +71,9 @@ class Passage:
         model, and ``attempts`` are those it made there.
         """
         self._board = board
+        self._request = request
         self._offers = offers
+        self._prices = prices
         self._draw = draw
         self._wake = wake
         self._place: Place | None = None
@@ -102,6 +128,14 @@ class Passage:
         self._leave(now)
         self._running[ticket] = Running(step.candidate, now, step.limit_s)
         return ticket
+
+    def cost(self, candidate: Candidate, images: int) -> Decimal:
+        """USD the vendor asks for a call to this candidate that makes so many images."""
+        if images == self._request.n:
+            return candidate.quote.total
+        today = datetime.fromtimestamp(self.plan.started_at, tz=UTC).date()
+        quote = self._prices.quote(candidate.offer, replace(self._request, n=images), on=today)
+        return candidate.quote.total if quote is None else quote.total
 
     def runs(self, ticket: Ticket) -> bool:
         """Whether this try has begun and not ended."""

@@ -15,8 +15,9 @@ from routing.offers import Offer
 Confidence = Literal["verified", "unverified"]
 
 WEB_SEARCH = "web_search"
+IMAGE_SEARCH = "image_search"
 HIGH_THINKING = "high_thinking"
-SURCHARGES: frozenset[str] = frozenset({WEB_SEARCH, HIGH_THINKING})
+SURCHARGES: frozenset[str] = frozenset({WEB_SEARCH, IMAGE_SEARCH, HIGH_THINKING})
 """Extras a vendor may charge for, once per call."""
 
 TOKEN_RATES: frozenset[str] = frozenset({"text_input", "image_input", "text_output", "image_output"})
@@ -105,8 +106,9 @@ class PriceTable:
             return None
         calls = -(-request.n // max(1, offer.capability.max_images))
         parts = [QuotePart("images", per_image * request.n)]
-        if request.images and line.input_image:
-            parts.append(QuotePart("input_images", line.input_image * len(request.images) * calls))
+        inputs = offer.capability.input_images(request)
+        if inputs and line.input_image:
+            parts.append(QuotePart("input_images", line.input_image * inputs * calls))
         parts += [
             QuotePart(name, line.surcharges[name] * calls) for name in _extras(request) if name in line.surcharges
         ]
@@ -121,5 +123,9 @@ def _price_of_one(line: PriceLine, resolution: Resolution | None) -> Decimal | N
 
 
 def _extras(request: ImageRequest) -> list[str]:
-    asked = [WEB_SEARCH] if request.web_search else []
-    return [*asked, HIGH_THINKING] if request.thinking == "high" else asked
+    asked = (
+        (WEB_SEARCH, request.web_search),
+        (IMAGE_SEARCH, request.image_search),
+        (HIGH_THINKING, request.thinking == "high"),
+    )
+    return [name for name, wanted in asked if wanted]

@@ -95,20 +95,12 @@ def unwanted(offer: Offer, quote: Quote, request: ImageRequest, wishes: RouteWis
     is only too dear is one that would have served at a higher ``max_price``.
     """
     if wishes.require_parameters:
-        ignored = _ignored_parameter(offer, request)
-        if ignored is not None:
-            return Objection(ignored, f"{SUBJECT} would ignore {ignored}, and provider.require_parameters is true")
+        ignored = offer.capability.ignored(request)
+        if ignored:
+            return Objection(
+                ignored[0], f"{SUBJECT} would ignore {ignored[0]}, and provider.require_parameters is true"
+            )
     return _too_dear(quote, request, wishes)
-
-
-def _ignored_parameter(offer: Offer, request: ImageRequest) -> str | None:
-    """The first parameter of the request that the offer takes without heeding it.
-
-    A capability vouches for none of the extras: which of them a vendor heeds is known to its adapter alone.
-    """
-    if request.seed is not None and not offer.capability.seed:
-        return "seed"
-    return next(iter(request.extras), None)
 
 
 def _too_dear(quote: Quote, request: ImageRequest, wishes: RouteWishes) -> Objection | None:

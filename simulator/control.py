@@ -41,6 +41,7 @@ class Control:
             ("POST", "settings", self._change_settings),
             ("GET", "books", self._books),
             ("GET", "requests", self._requests),
+            ("GET", "inputs", self._inputs),
             ("POST", "reset", self._reset),
         ]
         return [Route(f"/_control/{path}", _answered(call), methods=[method]) for method, path, call in table]
@@ -116,6 +117,9 @@ class Control:
 
     async def _requests(self, _request: Request) -> Any:
         return list(self._world.journal)
+
+    async def _inputs(self, _request: Request) -> Any:
+        return list(self._world.inputs)
 
     async def _reset(self, request: Request) -> Any:
         order = await _object(request, {"seed"}, required=())

@@ -46,6 +46,11 @@ class Files:
         self._shelf.clear()
 
 
+def too_long(url: str, most: int) -> bool:
+    """Whether this is a data URI of more than so many characters."""
+    return len(url) > most and url[:5].lower() == "data:"
+
+
 async def fetched(url: str, media: Media, files: Files) -> bytes:
     """The bytes behind a link. Unfetchable when it is neither a data URI nor one of ours."""
     if url.startswith("data:"):

@@ -48,6 +48,12 @@ class Reference:
     """What it measured when it arrived."""
     data: bytes
     """A JPEG of it: a tenth of its pixels' weight, while it waits to be painted."""
+    format: str = ""
+    """Format by its content, in lower case, for example ``jpeg``."""
+    length: int = 0
+    """Bytes it had when it arrived."""
+    exif: bool = False
+    """Whether it came with EXIF data."""
 
     @property
     def picture(self) -> Image.Image:
@@ -65,7 +71,7 @@ def read_reference(data: bytes, *, first: bool) -> Reference:
     edge = MAIN_EDGE if first else OTHER_EDGE
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            size = picture.size
+            size, format_, exif = picture.size, (picture.format or "").lower(), bool(picture.getexif())
             if size[0] * size[1] > MAX_INPUT_PIXELS:
                 raise NotAPicture
             picture.draft("RGB", (edge, edge))
@@ -77,7 +83,7 @@ def read_reference(data: bytes, *, first: bool) -> Reference:
     ground.paste(small, mask=small.getchannel("A"))
     out = io.BytesIO()
     ground.save(out, "JPEG", quality=90)
-    return Reference(size, out.getvalue())
+    return Reference(size, out.getvalue(), format_, len(data), exif)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ from simulator.dice import Dice
 from simulator.faults import Faults, Kind, Strike
 from simulator.inputs import Files
 from simulator.media import Media
-from simulator.paint import Painter
+from simulator.paint import Painter, Reference
 from simulator.settings import SimulatorSettings, Temper
 from simulator.vendors import Vendor
 
@@ -66,6 +66,8 @@ class World:
         self.media = Media(Painter())
         self.files = Files()
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL)
+        self.inputs: deque[dict[str, Any]] = deque(maxlen=JOURNAL)
+        """Input images as the vendors received them."""
         self.on_reset: list[Callable[[], None]] = []
         self.on_reading: list[Callable[[], None]] = []
         """Called before the books are shown: work that ended meanwhile is written down."""
@@ -89,6 +91,7 @@ class World:
         self.media.clear()
         self.files.clear()
         self.journal.clear()
+        self.inputs.clear()
         for forget in self.on_reset:
             forget()
 
@@ -128,6 +131,20 @@ class World:
         if temper.latency_s is not None:
             waiting, working = 0.0, temper.latency_s
         return Turn(dice, strike, waiting / temper.time_scale, working / temper.time_scale, self.era)
+
+    def received(self, vendor: Vendor, references: Iterable[Reference]) -> None:
+        """Write down input images, so that a test can see what arrived."""
+        self.inputs.extend(
+            {
+                "provider": vendor.value,
+                "format": reference.format,
+                "width": reference.size[0],
+                "height": reference.size[1],
+                "bytes": reference.length,
+                "exif": reference.exif,
+            }
+            for reference in references
+        )
 
     def full(self, vendor: Vendor) -> bool:
         """Whether one more generation would exceed the vendor's concurrency."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from app.hosting.signing import PREFIX as HOSTED
 from app.settings import is_loopback
 
 
@@ -24,8 +25,11 @@ _ACCESS = {"/healthz": Access.OPEN, "/readyz": Access.OPEN, "/metrics": Access.M
 
 
 def access_to(path: str) -> Access:
-    """What a path asks for. Only the exact spelling is open: ``//healthz`` and ``/healthz/`` ask for a key."""
-    return _ACCESS.get(path, Access.KEY)
+    """What a path asks for. Only the exact spelling is open: ``//healthz`` and ``/healthz/`` ask for a key.
+
+    Everything below the hosted images is open, too: there the signature in the path is asked for.
+    """
+    return Access.OPEN if path.startswith(HOSTED) else _ACCESS.get(path, Access.KEY)
 
 
 class Keys:

@@ -86,12 +86,20 @@ class OfferEntry(StrictShape):
     output_formats: Formats
     native_format: Annotated[OutputFormat, Field(strict=False)]
     max_input_images: Annotated[int, Field(ge=0)] = 0
+    max_input_image_bytes: Count | None = None
     max_images: Count = 1
     min_prompt_chars: Count = 1
     max_prompt_chars: Count = 32_000
     mask: bool = False
+    transparent: bool = False
+    compression: bool = False
     seed: bool = False
     web_search: bool = False
+    image_search: bool = False
+    safety: bool = False
+    system_prompt: bool = False
+    negative_prompt: bool = False
+    partial_images: bool = False
     thinking: Annotated[list[Literal["minimal", "low", "medium", "high"]], AfterValidator(_distinct)] = []
     expected_seconds: Seconds | None = None
     expected_success: Probability | None = None
@@ -142,7 +150,7 @@ class PriceEntry(StrictShape):
     operations: Operations
     images: Annotated[dict[Tier, ImagePrice], Field(min_length=1)]
     input_image: Amount = Decimal(0)
-    surcharges: dict[Literal["web_search", "high_thinking"], Amount] = {}
+    surcharges: dict[Literal["web_search", "image_search", "high_thinking"], Amount] = {}
     token_rates: dict[Literal["text_input", "image_input", "text_output", "image_output"], Amount] = {}
     source: Text
     checked_on: date

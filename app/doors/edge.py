@@ -13,7 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
-from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong
+from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong, shutting_down
 from app.doors.reply import ClientTooSlowError, error_response
 from app.telemetry import Telemetry, request_id
 from providers.spec.excerpt import place_of
@@ -68,7 +68,7 @@ class Edge:
         except asyncio.CancelledError:
             # Only shutdown cancels a request. What it bought or may have bought is not known here, hence no retry.
             if not started:
-                await error_response(_shutting_down())(scope, receive, send_marked)
+                await error_response(shutting_down())(scope, receive, send_marked)
             elif not finished:
                 raise
         except ClientTooSlowError:
@@ -101,16 +101,6 @@ class Edge:
         if keys.admit(presented):
             return None
         return key_wrong() if presented else key_missing()
-
-
-def _shutting_down() -> ApiError:
-    return ApiError(
-        503,
-        "The gateway is shutting down and stopped this request; a vendor may have been paid for it.",
-        type="server_error",
-        code="shutting_down",
-        headers={"x-should-retry": "false"},
-    )
 
 
 def _foreign() -> ApiError:

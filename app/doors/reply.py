@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
 
@@ -32,15 +32,25 @@ class PartsResponse(Response):
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for part in self._parts:
-            view = memoryview(part)
-            for start in range(0, len(view), _CHUNK):
-                chunk = bytes(view[start : start + _CHUNK])
-                try:
-                    async with asyncio.timeout(WRITE_SECONDS):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                except TimeoutError:
-                    raise ClientTooSlowError from None
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send_in_chunks(send, part)
+        await send_in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def send_in_chunks(send: Send, part: bytes | memoryview) -> None:
+    """Send a piece of a body, of which one chunk at a time is copied; more may follow. Raises ClientTooSlowError."""
+    view = memoryview(part)
+    for start in range(0, len(view), _CHUNK):
+        chunk = bytes(view[start : start + _CHUNK])
+        await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def send_in_time(send: Send, message: Message) -> None:
+    """Send one message. Raises ClientTooSlowError when the server cannot get rid of what was sent before."""
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await send(message)
+    except TimeoutError:
+        raise ClientTooSlowError from None
 
 
 def error_response(error: ApiError) -> Response:

@@ -1,8 +1,8 @@
 """What image bytes are: their format by magic bytes, the picture's size from the header, and whether the end is there.
 
-Our own reading of three headers rather than an image library: it looks at a few hundred bytes in place, keeps no
+Our own reading of headers rather than an image library: it looks at a few hundred bytes in place, keeps no
 process-wide limits, and can fail in one way only, whatever the bytes. Nothing is decoded. Sources: the PNG
-specification (W3C), ITU-T T.81 (JPEG), RFC 9649 (WebP), the GIF89a specification.
+specification (W3C), ITU-T T.81 (JPEG), RFC 9649 (WebP), the GIF89a specification; ``headers`` for the other formats.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+
+from app.media.headers import bmff_is_whole, bmff_size, bmp_size, tiff_size
 
 HEAD_BYTES = 64
 """Bytes from the start of a file that ``sniff`` needs at most."""
@@ -29,7 +31,8 @@ _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 """Markers without a length: RST0 to RST7 and TEM."""
 _SOS = 0xDA
 _EOI = 0xD9
-_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", *(_EITHER_BRANDS := (b"mif1", b"msf1")))
+"""The last two say only that there are pictures in boxes; which kind, the other brands of the file tell."""
 
 
 class ImageFormat(StrEnum):
@@ -70,7 +73,7 @@ def sniff(head: bytes) -> ImageFormat | None:
     if head.startswith((b"GIF87a", b"GIF89a")):
         return ImageFormat.GIF
     if head[4:8] == b"ftyp":
-        return _by_brand(head[8:12])
+        return _by_brand(head[8:12], head[16:HEAD_BYTES])
     if head.startswith(b"BM") and head[6:10] == b"\x00\x00\x00\x00":
         return ImageFormat.BMP
     if head.startswith((b"II*\x00", b"MM\x00*")):
@@ -81,8 +84,8 @@ def sniff(head: bytes) -> ImageFormat | None:
     return None
 
 
-def _by_brand(brand: bytes) -> ImageFormat | None:
-    if brand in (b"avif", b"avis"):
+def _by_brand(brand: bytes, others: bytes) -> ImageFormat | None:
+    if brand in (b"avif", b"avis") or (brand in _EITHER_BRANDS and b"avif" in others and b"heic" not in others):
         return ImageFormat.AVIF
     return ImageFormat.HEIC if brand in _HEIC_BRANDS else None
 
@@ -90,8 +93,8 @@ def _by_brand(brand: bytes) -> ImageFormat | None:
 def measure(data: bytes) -> Measured:
     """Format, width and height from the headers alone. Raises NotAnImageError and nothing else.
 
-    Reads PNG, JPEG, WebP and GIF; of another format it says that it is not read here. A file cut off after its header
-    measures well: see ``is_complete``.
+    Reads every format but SVG, of which it says that it is not read here. A file cut off after its header measures
+    well: see ``is_complete``.
     """
     format = sniff(data[:HEAD_BYTES])
     try:
@@ -104,6 +107,12 @@ def measure(data: bytes) -> Measured:
                 width, height = _measure_webp(data)
             case ImageFormat.GIF:
                 width, height = struct.unpack_from("<HH", data, 6)
+            case ImageFormat.AVIF | ImageFormat.HEIC:
+                width, height = bmff_size(data)
+            case ImageFormat.BMP:
+                width, height = bmp_size(data)
+            case ImageFormat.TIFF:
+                width, height = tiff_size(data)
             case None:
                 raise NotAnImageError("the bytes do not begin like an image")
             case _:
@@ -168,7 +177,7 @@ def is_complete(data: bytes, format: ImageFormat) -> bool:
     """Whether picture data begins and the end marker stands where the file ends, give or take ``TRAILING_BYTES``.
 
     Finds a file that was cut off, not one that is damaged in the middle: that takes a full decode.
-    Always False for formats that ``measure`` does not read.
+    Nothing may stand behind AVIF and HEIC. Always False for BMP, TIFF and SVG: the first two are told by decoding them.
     """
     tail = max(0, len(data) - TRAILING_BYTES)
     match format:
@@ -184,5 +193,7 @@ def is_complete(data: bytes, format: ImageFormat) -> bool:
             return tail <= end <= len(data)
         case ImageFormat.GIF:
             return data.rfind(b"\x3b", tail) > 0
+        case ImageFormat.AVIF | ImageFormat.HEIC:
+            return bmff_is_whole(data)
         case _:
             return False

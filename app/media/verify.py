@@ -1,4 +1,7 @@
-"""Whether delivered bytes are the image that was asked for. Work for a worker thread; nothing is decoded in full."""
+"""Whether delivered bytes are the image that was asked for. Work for a worker thread.
+
+Decoded is only what has so few bytes that it may be one flat colour.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.catalog.models import Pixels, PublicModel
+from app.media.flat import is_flat
+from app.media.plain import TooLargeError, UndecodableError
 from app.media.sniff import Measured, NotAnImageError, is_complete, measure
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.request import ImageRequest, OutputFormat
+from providers.spec.result import Warning
 
 RATIO_TOLERANCE = 0.08
 """Largest relative difference between the asked and the delivered ratio. Vendors drift by some per cent (1408x768 was
@@ -19,15 +25,20 @@ the tier below has a quarter of the area."""
 
 
 class Check(StrEnum):
-    """What a delivered image is checked for, in this order."""
+    """What a delivered image is checked for, in this order; the last two are found out when it is decoded."""
 
     READABLE = "readable"
     NOT_EMPTY = "not_empty"
     HEADER = "header"
     COMPLETE = "complete"
     FORMAT = "format"
+    """One that can be delivered; which one does not matter, for it can be converted."""
     RATIO = "ratio"
     AREA = "area"
+    NOT_FLAT = "not_flat"
+    BOUNDS = "bounds"
+    """Small enough to be worked on."""
+    DECODABLE = "decodable"
 
 
 class NotDeliveredError(Exception):
@@ -49,6 +60,8 @@ class Delivered:
     height: int
     length: int
     """Bytes."""
+    warnings: tuple[Warning, ...] = ()
+    """What was done to it that the caller should know of."""
 
 
 def verify(blob: Blob, request: ImageRequest, model: PublicModel) -> Delivered:
@@ -68,22 +81,20 @@ def verify(blob: Blob, request: ImageRequest, model: PublicModel) -> Delivered:
         raise NotDeliveredError(Check.HEADER, f"the image data is not usable: {wrong}") from None
     if not is_complete(data, measured.format):
         raise NotDeliveredError(Check.COMPLETE, f"the {measured.format} data ends before the image does")
-    format = _format(measured, request.output_format)
+    format = _format(measured)
     pixels = (measured.width, measured.height)
     if pixels not in _alternatives(request, model):
         _check_ratio(pixels, request)
         _check_area(pixels, request, model)
+    _check_not_flat(data, measured)
     return Delivered(blob, format, measured.width, measured.height, len(data))
 
 
-def _format(measured: Measured, asked: OutputFormat | None) -> OutputFormat:
+def _format(measured: Measured) -> OutputFormat:
     try:
-        format = OutputFormat(measured.format.value)
+        return OutputFormat(measured.format.value)
     except ValueError:
         raise NotDeliveredError(Check.FORMAT, f"a {measured.format} image was delivered") from None
-    if asked is not None and format is not asked:
-        raise NotDeliveredError(Check.FORMAT, f"a {format} image was delivered instead of {asked}")
-    return format
 
 
 def _alternatives(request: ImageRequest, model: PublicModel) -> frozenset[Pixels]:
@@ -129,6 +140,17 @@ def _expected_area(request: ImageRequest, model: PublicModel) -> int:
         width, height = table[request.aspect_ratio]
         return width * height
     return min((width * height for width, height in table.values()), default=request.resolution.edge**2)
+
+
+def _check_not_flat(data: bytes, measured: Measured) -> None:
+    try:
+        flat = is_flat(data, measured.width, measured.height)
+    except TooLargeError:
+        return  # nobody asked for a decoded one yet
+    except UndecodableError as wrong:
+        raise NotDeliveredError(Check.DECODABLE, f"the image is damaged: {wrong}") from None
+    if flat:
+        raise NotDeliveredError(Check.NOT_FLAT, "an image of one flat colour was delivered")
 
 
 def _size(pixels: Pixels) -> str:

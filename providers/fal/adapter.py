@@ -1,4 +1,4 @@
-"""fal's queue as a conversation: submit, ask until completed, fetch the result, download the pictures."""
+"""fal's queue as a conversation: upload, submit, ask until completed, fetch the result, download the pictures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from itertools import chain, repeat
 
 from providers.fal import errors, wire
 from providers.fal.errors import VENDOR
-from providers.fal.inputs import SCHEMAS, input_for
+from providers.fal.inputs import IMAGES, PROVIDER, SCHEMAS, input_for, ungranted
+from providers.fal.uploads import INLINE_CHARACTERS, REST_URL, uploaded
 from providers.job_dialect.asking import LONGEST_PAUSE_S, TOLERATED_FAILURES, ask, hand_in, ok
 from providers.job_dialect.downloads import downloaded
 from providers.job_dialect.failures import silent, unusable
 from providers.job_dialect.reading import UnreadableError
+from providers.job_dialect.references import references
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.blob import Blob
 from providers.spec.conversation import Abandoned, Conversation, HttpCall, Pause, Reply, Step, Unanswered
@@ -28,22 +30,32 @@ LATER_PAUSE_S = 3.0
 
 
 class FalAdapter:
-    """Speaks fal's queue protocol."""
+    """Speaks fal's queue protocol, and its storage's."""
 
-    name = "fal"
+    name = PROVIDER
     schemas = SCHEMAS
 
     def __init__(self, base_url: str = wire.BASE_URL) -> None:
-        self.endpoint = Endpoint(self.name, base_url.rstrip("/"), wire.MEDIA_HOSTS)
+        """``base_url``: where the queue is. fal's own has its storage beside it, anybody else's below itself."""
+        root = base_url.rstrip("/")
+        self._storage = REST_URL if root == wire.BASE_URL else ""
+        also = frozenset({REST_URL}) if self._storage else frozenset[str]()
+        self.endpoint = Endpoint(self.name, root, wire.MEDIA_HOSTS, also)
 
     def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
         """Make the image. Once the job is accepted, whatever ends the conversation early cancels it first."""
-        document, warnings = input_for(request, model.schema)
+        document = input_for(request, model.schema)
+        if request.images:
+            document[IMAGES] = yield from references(
+                request.images,
+                INLINE_CHARACTERS,
+                lambda image, name: uploaded(image, name, self._storage, request.prompt),
+            )
         job = yield from _submitted(request, model, wire.submit_call(document, model, request.operation))
         error_type = yield from _until_completed(job, request.prompt)
         pictures = yield from _result(job, error_type, request.prompt)
         images = yield from downloaded(pictures, request.prompt, VENDOR)
-        return ImageResult(images, warnings=warnings)
+        return ImageResult(images, warnings=ungranted(request, model.schema))
 
 
 def _submitted(request: ImageRequest, model: ProviderModel, call: HttpCall) -> Generator[Step, Reply | None, wire.Job]:

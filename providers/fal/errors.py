@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from providers.job_dialect.failures import sentences
+from providers.job_dialect.failures import not_taken, sentences
 from providers.job_dialect.reading import object_if_any
 from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, ProviderError, Spend
@@ -128,6 +128,18 @@ def submit_failed(reply: Reply, prompt: str) -> ProviderError:
     named = _named(reply)
     ambiguous = reply.status == 504 and named is None
     return _error(reply, prompt, named, spend=Spend.POSSIBLE if ambiguous else Spend.NONE)
+
+
+def upload_failed(reply: Reply, prompt: str, *, keyed: bool = True) -> ProviderError:
+    """Why an input image was not taken. ``keyed``: the call was made to fal itself, so that a refusal may be about the
+    gateway's key; the place fal names for the bytes knows no key, and its words are not fal's."""
+    fault = _meaning(reply, None).fault
+    if not keyed and fault in {Fault.CREDENTIALS, Fault.OUT_OF_FUNDS}:
+        fault = Fault.BAD_REPLY
+    detail = f"HTTP {reply.status} {_named(reply) or ''}".rstrip()
+    if keyed and reply.status >= 400 and _named(reply) is None:
+        detail = safe_excerpt(reply, prompt)
+    return not_taken(fault, _SENTENCES, VENDOR, detail=detail, retry_after=stated_wait(reply.headers))
 
 
 def ask_failed(reply: Reply, prompt: str) -> ProviderError:

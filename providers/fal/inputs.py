@@ -9,12 +9,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from providers.job_dialect.reading import data_url
+from providers.job_dialect.options import with_options
 from providers.spec.errors import Fault, ProviderError
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution, Safety
 from providers.spec.result import Warning
 
+PROVIDER = "fal"
+
 Document = dict[str, object]
+
+IMAGES = "image_urls"
+"""Field of the input images; filled in once they are uploaded."""
+
+RESERVED_OPTIONS: frozenset[str] = frozenset(
+    {
+        # What the gateway words from the request's own fields, which were checked against the model.
+        "prompt",
+        IMAGES,
+        "aspect_ratio",
+        "image_size",
+        "output_format",
+        "seed",
+        "safety_tolerance",
+        "system_prompt",
+        # What is bought, and at which price: the quote would no longer be true.
+        "num_images",
+        "limit_generations",
+        "resolution",
+        "enable_web_search",
+        "thinking_level",
+        # Input the quote knows nothing of, and files nobody has looked at.
+        "image_url",
+        "mask_url",
+        "mask_image_url",
+        "video_url",
+        "audio_url",
+        "pdf_url",
+        # How the answer comes back: the conversation expects links, asks for them itself, and tells nobody else.
+        "sync_mode",
+        "fal_webhook",
+        "webhook_url",
+    }
+)
+"""Fields of the input that a caller's ``provider_options`` may not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +65,7 @@ class NanoBanana:
     web_search: bool = False
     thinking: frozenset[str] = frozenset()
     system_prompt: bool = False
+    safety: bool = False
 
 
 NANO_BANANA: Mapping[str, NanoBanana] = MappingProxyType(
@@ -39,11 +77,15 @@ NANO_BANANA: Mapping[str, NanoBanana] = MappingProxyType(
             web_search=True,
             thinking=frozenset({"minimal", "high"}),
             system_prompt=True,
+            safety=True,
         ),
         # Square is the vendor's own default for text-to-image on these two; whether "auto" is accepted there is
         # unverified, so the default is spelt out.
         "nano-banana-pro": NanoBanana(
-            {Resolution.R1K: "1K", Resolution.R2K: "2K", Resolution.R4K: "4K"}, generate_ratio="1:1", web_search=True
+            {Resolution.R1K: "1K", Resolution.R2K: "2K", Resolution.R4K: "4K"},
+            generate_ratio="1:1",
+            web_search=True,
+            safety=True,
         ),
         "nano-banana": NanoBanana({}, generate_ratio="1:1"),
     }
@@ -52,31 +94,52 @@ FLUX = "flux"
 SCHEMAS = frozenset({*NANO_BANANA, FLUX})
 
 _EDIT_RATIO = "auto"
+_NANO_BANANA_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.JPEG, OutputFormat.WEBP})
 _FLUX_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.JPEG})
 
+_TOLERANCE: Mapping[Safety, str] = MappingProxyType({Safety.STRICT: "2", Safety.RELAXED: "6"})
+"""From "1", the strictest, to "6"; a string. The default, "4", is the standard. "1" is not used: nobody says what it
+still lets through."""
 
-def input_for(request: ImageRequest, schema: str) -> tuple[Document, tuple[Warning, ...]]:
-    """The model's input for this request, and the wishes that did not make it in.
 
-    Raises ProviderError(UNSUPPORTED) for a demand the schema has no field for.
+def input_for(request: ImageRequest, schema: str) -> Document:
+    """The model's input for this request, all but its input images.
+
+    Raises ProviderError(UNSUPPORTED) for a demand the schema has no field for, or a reserved field among the options.
     """
     if request.mask is not None:
         raise _unsupported("mask", "fal's version of this model takes no mask.")
+    if request.image_search:
+        raise _unsupported("image_search", "fal's version of this model has no image search.")
     family = NANO_BANANA.get(schema)
     if family is not None:
-        return _nano_banana(request, family), _ungranted(request, system_prompt=family.system_prompt)
-    if schema == FLUX:
-        return _flux(request), _ungranted(request, system_prompt=False)
-    raise ProviderError(Fault.OWN_FAULT, f"The gateway knows no fal input schema called {schema!r}.")
+        document = _nano_banana(request, family)
+    elif schema == FLUX:
+        document = _flux(request)
+    else:
+        raise ProviderError(Fault.OWN_FAULT, f"The gateway knows no fal input schema called {schema!r}.")
+    return with_options(document, request.provider_options.get(PROVIDER, {}), RESERVED_OPTIONS, PROVIDER)
+
+
+def ungranted(request: ImageRequest, schema: str) -> tuple[Warning, ...]:
+    """Wishes that the input does not hold."""
+    if schema in NANO_BANANA and request.seed is not None and request.n > 1:
+        return (Warning("seed", "fal paints the same image several times under one seed; the seed was left out."),)
+    return ()
 
 
 def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
     editing = request.operation is Operation.EDIT
+    output_format = request.output_format or OutputFormat.PNG
+    if output_format not in _NANO_BANANA_FORMATS:
+        raise _unsupported("output_format", "fal's version of this model delivers png, jpeg and webp.")
+    if request.web_search and not family.web_search:
+        raise _unsupported("web_search", "fal's version of this model has no web search.")
     document: Document = {
         "prompt": request.prompt,
         "num_images": request.n,
         "aspect_ratio": request.aspect_ratio or (_EDIT_RATIO if editing else family.generate_ratio),
-        "output_format": (request.output_format or OutputFormat.PNG).value,
+        "output_format": output_format.value,
         # True keeps a prompt that speaks of several pictures from yielding more than one; with n above one it was
         # seen to cut the count to one (reported by an integrator, unverified).
         "limit_generations": request.n == 1,
@@ -85,17 +148,17 @@ def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
     tier = _tier(request.resolution, family)
     if tier is not None:
         document["resolution"] = tier
-    if request.images:
-        document["image_urls"] = [data_url(image) for image in request.images]
-    if request.seed is not None:
+    # Several images under one seed were seen to be the same image: https://github.com/fal-ai/fal/issues/1022.
+    if request.seed is not None and request.n == 1:
         document["seed"] = request.seed
     if family.web_search:
         document["enable_web_search"] = request.web_search
     if request.thinking in family.thinking:
         document["thinking_level"] = request.thinking
-    system_prompt = request.extras.get("system_prompt")
-    if family.system_prompt and isinstance(system_prompt, str) and system_prompt:
-        document["system_prompt"] = system_prompt
+    if family.safety and request.safety is not None and (tolerance := _TOLERANCE.get(request.safety)):
+        document["safety_tolerance"] = tolerance
+    if family.system_prompt and request.system_prompt:
+        document["system_prompt"] = request.system_prompt
     return document
 
 
@@ -110,6 +173,8 @@ def _tier(resolution: Resolution | None, family: NanoBanana) -> str | None:
 def _flux(request: ImageRequest) -> Document:
     if request.images:
         raise _unsupported("image", "fal's version of this model takes no input images.")
+    if request.web_search:
+        raise _unsupported("web_search", "fal's version of this model has no web search.")
     output_format = request.output_format or OutputFormat.PNG
     if output_format not in _FLUX_FORMATS:
         raise _unsupported("output_format", "fal's version of this model delivers png and jpeg.")
@@ -125,21 +190,7 @@ def _flux(request: ImageRequest) -> Document:
     }
     if request.seed is not None:
         document["seed"] = request.seed
-    steps = request.extras.get("num_inference_steps")
-    if isinstance(steps, int) and not isinstance(steps, bool):
-        document["num_inference_steps"] = steps
     return document
-
-
-def _ungranted(request: ImageRequest, *, system_prompt: bool) -> tuple[Warning, ...]:
-    warnings = []
-    if request.extras.get("negative_prompt"):
-        warnings.append(
-            Warning("negative_prompt", "fal's version of this model has no negative prompt; it was ignored.")
-        )
-    if request.extras.get("system_prompt") and not system_prompt:
-        warnings.append(Warning("system_prompt", "fal's version of this model has no system prompt; it was ignored."))
-    return tuple(warnings)
 
 
 def _unsupported(parameter: str, message: str) -> ProviderError:

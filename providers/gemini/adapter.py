@@ -1,15 +1,19 @@
-"""The Gemini API (https://ai.google.dev/api/generate-content): one call makes one image.
+"""The Gemini API (https://ai.google.dev/api/generate-content): large inputs are uploaded, one call makes one image.
 
 It cannot be asked for an image format: each model has its own (reported: PNG from 2.5, JPEG from the rest).
 """
 
 from __future__ import annotations
 
+from providers.gemini.files import uploaded
 from providers.google_dialect.exchange import exchange
-from providers.google_dialect.wire import SCHEMAS
+from providers.google_dialect.options import with_options
+from providers.google_dialect.wire import SCHEMAS, generate_content, shows_thoughts
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.conversation import Conversation
 from providers.spec.request import ImageRequest
+
+VENDOR = "The Gemini API"
 
 
 class GeminiAdapter:
@@ -29,6 +33,11 @@ class GeminiAdapter:
         self._api_version = api_version
 
     def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
-        """One generateContent call; edits go to the same model id."""
-        url = f"/{self._api_version}/models/{model.id}:generateContent"
-        return (yield from exchange(url, "The Gemini API", request, SCHEMAS[model.schema]))
+        """Uploads where they are needed, then one generateContent call; edits go to the same model id."""
+        schema = SCHEMAS[model.schema]
+        options = request.provider_options.get(self.name, {})
+        with_options(generate_content(request, schema), options, VENDOR)  # refused before anything is uploaded
+        uris = yield from uploaded(request, VENDOR, version=self._api_version, base_url=self.endpoint.base_url)
+        body = with_options(generate_content(request, schema, uploaded=uris), options, VENDOR)
+        path = f"/{self._api_version}/models/{model.id}"
+        return (yield from exchange(path, VENDOR, request, body, interim=shows_thoughts(request, schema)))

@@ -11,37 +11,87 @@ from providers.google_dialect.inline import Labelled
 from providers.google_dialect.shapes import an_object, objects, text
 from providers.spec.blob import Blob, InlineBlob
 from providers.spec.conversation import Reply
-from providers.spec.errors import Fault, Spend
+from providers.spec.errors import DETAIL_LIMIT, Fault, Spend
 from providers.spec.excerpt import safe_excerpt, safe_text
 from providers.spec.request import ImageRequest
-from providers.spec.result import ImageResult, Usage, Warning
+from providers.spec.result import ImageResult, Usage
 
-FINISHED = frozenset({"STOP", ""})
-"""``finishReason`` of a model that is content with what it made; some replies leave it out."""
+FINISHED = frozenset({"STOP"})
+"""``finishReason`` of a model that is content with what it made; some whole replies leave it out."""
+
+_WORDS = 50
+"""Texts that are kept of a stream, each cut at what an operator may read of all of them."""
 
 _COUNT_LIMIT = 2**53
 """Beyond this a JSON number is no count of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """The parts of a reply that matter, whatever was missing or of the wrong kind."""
+class Told:
+    """The parts of an answer that matter, whatever was missing or of the wrong kind: of a whole one, or of as much of a
+    stream as has come. Only the last picture of each kind is kept of those that came before."""
 
-    finish_reasons: tuple[str, ...]
-    block_reason: str
-    pictures: tuple[Blob, ...]
-    thought_pictures: tuple[Blob, ...]
-    said: str
-    """What the model says instead of a picture, or the vendor about withholding it."""
+    finish_reasons: tuple[str, ...] = ()
+    """Those stated."""
+    block_reason: str = ""
+    pictures: tuple[Blob, ...] = ()
+    thought_pictures: tuple[Blob, ...] = ()
+    said: tuple[str, ...] = ()
+    """What the model says instead of a picture, or the vendor about withholding it; the beginning is enough."""
+    usage: object = None
+
+    @staticmethod
+    def of(document: object) -> Told:
+        """What one reply or one event tells."""
+        told = an_object(document)
+        candidates = objects(told.get("candidates"))
+        feedback = an_object(told.get("promptFeedback"))
+        parts = [part for candidate in candidates for part in objects(an_object(candidate.get("content")).get("parts"))]
+        spoken = [part for part in parts if part.get("thought") is not True]
+        words = (
+            text(feedback.get("blockReasonMessage")),
+            *(text(candidate.get("finishMessage")) for candidate in candidates),
+            *(text(part.get("text")) for part in spoken),
+        )
+        return Told(
+            finish_reasons=tuple(filter(None, (text(candidate.get("finishReason")) for candidate in candidates))),
+            block_reason=text(feedback.get("blockReason")),
+            pictures=_pictures(spoken),
+            thought_pictures=_pictures([part for part in parts if part.get("thought") is True]),
+            said=tuple(said[:DETAIL_LIMIT] for said in words if said),
+            usage=told.get("usageMetadata"),
+        )
+
+    def followed_by(self, later: Told) -> Told:
+        """Both together. Counts are the later ones: each event counts all that came before it as well."""
+        return Told(
+            finish_reasons=tuple(dict.fromkeys(self.finish_reasons + later.finish_reasons)),
+            block_reason=self.block_reason or later.block_reason,
+            pictures=(self.pictures + later.pictures)[-1:],
+            thought_pictures=(self.thought_pictures + later.thought_pictures)[-1:],
+            said=(self.said + later.said)[:_WORDS],
+            usage=later.usage if later.usage is not None else self.usage,
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model said why it stopped, or the prompt was not let through to it."""
+        return bool(self.finish_reasons or self.block_reason)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any came, thoughts included."""
+        return bool(self.pictures or self.thought_pictures)
 
 
-def read_reply(reply: Reply, vendor: str, request: ImageRequest, warnings: tuple[Warning, ...] = ()) -> ImageResult:
-    """The delivered image. Raises ProviderError when the reply holds none.
+def read_reply(reply: Reply, vendor: str, request: ImageRequest) -> ImageResult:
+    """The image a whole reply delivers. Raises ProviderError when it holds none."""
+    return judged(Told.of(document_of(reply, vendor, request)), vendor, request)
 
-    A refusal is a refusal even with a picture beside it: what comes then is a placeholder. A 2xx that cannot be read
-    may have been billed (POSSIBLE); one that says it has no image is not, but for input tokens worth a fraction of a
-    cent.
-    """
+
+def document_of(reply: Reply, vendor: str, request: ImageRequest) -> Mapping[str, Any]:
+    """The JSON of a reply, or of one event. Raises ProviderError for what is an error, and for what is not JSON: a 2xx
+    that cannot be read may have been billed (POSSIBLE)."""
     if not 200 <= reply.status <= 299 or error_object(reply):
         raise stated_error(reply, vendor, request)
     try:
@@ -51,47 +101,32 @@ def read_reply(reply: Reply, vendor: str, request: ImageRequest, warnings: tuple
     if not isinstance(document, dict):
         detail = safe_excerpt(reply, request.prompt)
         raise failure(Fault.BAD_REPLY, vendor, spend=Spend.POSSIBLE, detail=detail)
-    answer = _answer(document)
-    if answer.block_reason or REFUSALS.intersection(answer.finish_reasons):
-        raise failure(Fault.CONTENT_REFUSED, vendor, detail=_detail(answer, request))
-    picture = _picture(answer)
+    return document
+
+
+def judged(told: Told, vendor: str, request: ImageRequest) -> ImageResult:
+    """The delivered image. Raises ProviderError when there is none.
+
+    A refusal is a refusal even with a picture beside it: what comes then is a placeholder. An answer that says it has
+    no image is not billed, but for input tokens worth a fraction of a cent.
+    """
+    if told.block_reason or REFUSALS.intersection(told.finish_reasons):
+        raise failure(Fault.CONTENT_REFUSED, vendor, detail=_detail(told, request))
+    picture = _picture(told)
     if picture is None:
-        raise failure(Fault.BAD_REPLY, vendor, detail=_detail(answer, request))
-    return ImageResult((picture,), _usage(document.get("usageMetadata")), warnings)
+        raise failure(Fault.BAD_REPLY, vendor, detail=_detail(told, request))
+    return ImageResult((picture,), _usage(told.usage))
 
 
-def _picture(answer: _Answer) -> Blob | None:
+def _picture(told: Told) -> Blob | None:
     """The last picture that is not a thought: a first one of a default size may come before the one asked for
     (https://github.com/googleapis/js-genai/issues/1461). The Pro model at times marks its only picture as a thought;
     that one counts when the model says it finished, and not when it says it has no image."""
-    if answer.pictures:
-        return answer.pictures[-1]
-    if answer.thought_pictures and FINISHED.issuperset(answer.finish_reasons):
-        return answer.thought_pictures[-1]
+    if told.pictures:
+        return told.pictures[-1]
+    if told.thought_pictures and FINISHED.issuperset(told.finish_reasons):
+        return told.thought_pictures[-1]
     return None
-
-
-def _answer(document: Mapping[str, Any]) -> _Answer:
-    candidates = objects(document.get("candidates"))
-    feedback = an_object(document.get("promptFeedback"))
-    parts = [part for candidate in candidates for part in objects(an_object(candidate.get("content")).get("parts"))]
-    thoughts = [part for part in parts if part.get("thought") is True]
-    spoken = [part for part in parts if part.get("thought") is not True]
-    return _Answer(
-        finish_reasons=tuple(text(candidate.get("finishReason")) for candidate in candidates),
-        block_reason=text(feedback.get("blockReason")),
-        pictures=_pictures(spoken),
-        thought_pictures=_pictures(thoughts),
-        said=" ".join(
-            words
-            for words in (
-                text(feedback.get("blockReasonMessage")),
-                *(text(candidate.get("finishMessage")) for candidate in candidates),
-                *(text(part.get("text")) for part in spoken),
-            )
-            if words
-        ),
-    )
 
 
 def _pictures(parts: list[Mapping[str, Any]]) -> tuple[Blob, ...]:
@@ -136,8 +171,8 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _COUNT_LIMIT else 0
 
 
-def _detail(answer: _Answer, request: ImageRequest) -> str:
+def _detail(told: Told, request: ImageRequest) -> str:
     """For the operator: the reasons stated, and what the model said unless it repeats the prompt."""
-    reasons = ", ".join(filter(None, (answer.block_reason, *answer.finish_reasons))) or "no reason stated"
-    said = safe_text(answer.said, request.prompt)
+    reasons = ", ".join(filter(None, (told.block_reason, *told.finish_reasons))) or "no reason stated"
+    said = safe_text(" ".join(told.said), request.prompt)
     return safe_text(reasons, request.prompt) + (f": {said}" if said else "")

@@ -8,7 +8,7 @@ from providers.job_dialect.asking import ask, ok
 from providers.job_dialect.failures import media_lost, unusable
 from providers.spec.blob import Blob
 from providers.spec.conversation import Abandoned, HttpCall, Pause, Reply, Step, Trust, Unanswered
-from providers.spec.errors import Spend
+from providers.spec.errors import ProviderError, Spend
 
 DOWNLOAD_PAUSES_S = (0.5, 1.5)
 """Seconds before the second and the third try to download a picture that is paid for."""
@@ -19,16 +19,24 @@ def downloaded(
 ) -> Generator[Step, Reply | None, tuple[Blob, ...]]:
     """The pictures in order, those that are URLs fetched. Whoever leaves meanwhile is told that they are charged.
 
-    Raises ProviderError, with spend CHARGED, when one cannot be had.
+    One that cannot be had is left out: the others are paid for and wanted. Raises ProviderError, with spend CHARGED,
+    when none can be had.
     """
     images: tuple[Blob, ...] = ()
+    lost: ProviderError | None = None
     try:
         for picture in pictures:
-            image = (yield from _download(picture, prompt, vendor)) if isinstance(picture, str) else picture
+            try:
+                image = (yield from _download(picture, prompt, vendor)) if isinstance(picture, str) else picture
+            except ProviderError as failed:
+                lost = failed
+                continue
             images = (*images, image)
     except Abandoned as abandoned:
         abandoned.spend = Spend.CHARGED
         raise
+    if lost is not None and not images:
+        raise lost
     return images
 
 

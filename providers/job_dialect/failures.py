@@ -47,3 +47,21 @@ def media_lost(detail: str, vendor: str) -> ProviderError:
     """The job succeeded, so it is paid for, but its file cannot be had."""
     sentence = f"{vendor} made the image but it could not be downloaded."
     return ProviderError(Fault.UNREACHABLE, sentence, spend=Spend.CHARGED, detail=detail)
+
+
+def not_taken(
+    fault: Fault, said: Mapping[Fault, str], vendor: str, *, detail: str, retry_after: float | None = None
+) -> ProviderError:
+    """An input image could not be handed over, before anything was bought. ``said``: the vendor's other sentences.
+
+    No such path, which would elsewhere mean that the model is gone, says nothing about the model here.
+    """
+    fault = Fault.UNSUPPORTED if fault is Fault.MODEL_GONE else fault
+    of_the_image = fault in {Fault.UNSUPPORTED, Fault.BAD_REPLY}
+    return ProviderError(
+        fault,
+        f"{vendor} did not take an input image." if of_the_image else said[fault],
+        retry_after=retry_after,
+        detail=f"upload: {detail}",
+        parameter="image" if fault is Fault.UNSUPPORTED else None,
+    )

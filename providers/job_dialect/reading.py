@@ -66,10 +66,21 @@ def picture(value: object) -> Blob | str | None:
     return found if _is_link(found) else None
 
 
+def link(value: object) -> str:
+    """The link a reply gives. Raises UnreadableError when it is none."""
+    if isinstance(value, str) and _is_link(value):
+        return value
+    raise UnreadableError
+
+
+def image_type(image: Blob) -> str:
+    """An input image's media type as vendors are told it; ``image/png`` where its own is doubtful."""
+    return image.media_type if _IMAGE_TYPE.fullmatch(image.media_type) else "image/png"
+
+
 def data_url(image: Blob) -> AsBase64:
-    """An input image inline. Vendors would fetch a link as well, but the gateway has none to give."""
-    media_type = image.media_type if _IMAGE_TYPE.fullmatch(image.media_type) else "image/png"
-    return AsBase64(image, f"data:{media_type};base64,")
+    """An input image inline."""
+    return AsBase64(image, f"data:{image_type(image)};base64,")
 
 
 def _is_link(url: str) -> bool:

@@ -1,17 +1,20 @@
-"""Replicate's predictions as a conversation: create, ask until there is output, download the pictures."""
+"""Replicate's predictions as a conversation: upload, create, ask until there is output, download the pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import secrets
+from collections.abc import Callable, Generator
 from itertools import chain, repeat
 
 from providers.job_dialect.asking import LONGEST_PAUSE_S, TOLERATED_FAILURES, ask, hand_in, ok
 from providers.job_dialect.downloads import downloaded
 from providers.job_dialect.failures import silent, unusable
 from providers.job_dialect.reading import UnreadableError
+from providers.job_dialect.references import references
 from providers.replicate import errors, wire
 from providers.replicate.errors import VENDOR
-from providers.replicate.inputs import SCHEMAS, input_for
+from providers.replicate.inputs import IMAGES, PROVIDER, SCHEMAS, input_for
+from providers.replicate.uploads import INLINE_CHARACTERS, uploaded
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.blob import Blob
 from providers.spec.conversation import Abandoned, Conversation, HttpCall, Pause, Reply, Step, Unanswered
@@ -28,22 +31,34 @@ LATER_PAUSE_S = 2.0
 that is a hundred jobs under way, at the half second of Replicate's own client libraries it is twenty-five."""
 
 
-class ReplicateAdapter:
-    """Speaks Replicate's prediction protocol for official models."""
+def _drawn_boundary() -> str:
+    """A line that no caller can have put into his image."""
+    return secrets.token_hex(16)
 
-    name = "replicate"
+
+class ReplicateAdapter:
+    """Speaks Replicate's prediction protocol for official models, and its files'."""
+
+    name = PROVIDER
     schemas = SCHEMAS
 
-    def __init__(self, base_url: str = wire.BASE_URL) -> None:
+    def __init__(self, base_url: str = wire.BASE_URL, boundary: Callable[[], str] = _drawn_boundary) -> None:
+        """``boundary``: draws what separates the parts of an upload."""
         self.endpoint = Endpoint(self.name, base_url.rstrip("/"), wire.MEDIA_HOSTS)
+        self._boundary = boundary
 
     def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
         """Make the image. Once the prediction exists, whatever ends the conversation early cancels it first."""
-        document, warnings = input_for(request, model.schema)
+        document = input_for(request, model.schema)
+        if request.images:
+            document[IMAGES] = yield from references(
+                request.images,
+                INLINE_CHARACTERS,
+                lambda image, name: uploaded(image, name, self._boundary(), request.prompt),
+            )
         created = yield from _created(wire.create_call(document, model), request.prompt)
         pictures = yield from _output(created, request)
-        images = yield from downloaded(pictures, request.prompt, VENDOR)
-        return ImageResult(images, warnings=warnings)
+        return ImageResult((yield from downloaded(pictures, request.prompt, VENDOR)))
 
 
 def _created(call: HttpCall, prompt: str) -> Generator[Step, Reply | None, Reply]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from providers.job_dialect.failures import sentences
+from providers.job_dialect.failures import not_taken, sentences
 from providers.job_dialect.reading import object_if_any
 from providers.replicate.wire import Prediction, State
 from providers.spec.conversation import Reply
@@ -86,6 +86,12 @@ _SENTENCES = sentences(
 def create_failed(reply: Reply, prompt: str) -> ProviderError:
     """Why a create was not accepted. No prediction exists, unless a load balancer gave up waiting for one (504)."""
     return _http_error(reply, prompt, Spend.POSSIBLE if reply.status == 504 else Spend.NONE)
+
+
+def upload_failed(reply: Reply, prompt: str) -> ProviderError:
+    """Why an input image was not taken."""
+    detail = safe_excerpt(reply, prompt) if reply.status >= 400 else f"HTTP {reply.status}"
+    return not_taken(_fault_of(reply.status), _SENTENCES, VENDOR, detail=detail, retry_after=_wait(reply))
 
 
 def ask_failed(reply: Reply, prompt: str) -> ProviderError:

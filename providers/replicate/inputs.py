@@ -9,12 +9,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from providers.job_dialect.reading import data_url
+from providers.job_dialect.options import with_options
 from providers.spec.errors import Fault, ProviderError
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
-from providers.spec.result import Warning
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution, Safety
+
+PROVIDER = "replicate"
 
 Document = dict[str, object]
+
+IMAGES = "image_input"
+"""Field of the input images; filled in once they are uploaded."""
+
+RESERVED_OPTIONS: frozenset[str] = frozenset(
+    {
+        # What the gateway words from the request's own fields, which were checked against the model.
+        "prompt",
+        IMAGES,
+        "aspect_ratio",
+        "output_format",
+        "output_quality",
+        "seed",
+        "safety_filter_level",
+        # What is bought, and at which price: the quote would no longer be true.
+        "num_outputs",
+        "resolution",
+        "megapixels",
+        "width",
+        "height",
+        "google_search",
+        "image_search",
+        # Would let another model answer, at that model's price.
+        "allow_fallback_model",
+        # Files nobody has looked at.
+        "image",
+        "mask",
+        # Fields of the prediction, in case it ever takes them for ones of its input: who else is told, and which model.
+        "webhook",
+        "webhook_events_filter",
+        "stream",
+        "version",
+    }
+)
+"""Fields of the input that a caller's ``provider_options`` may not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +60,8 @@ class NanoBanana:
     resolutions: Mapping[Resolution, str]
     """How this model spells each tier it sells. Empty: it has no such field and makes 1K images only."""
     web_search: bool = False
+    image_search: bool = False
+    safety: bool = False
     may_substitute: bool = False
     """At capacity another model may answer unless it is forbidden."""
 
@@ -34,8 +72,8 @@ _TIERS: Mapping[Resolution, str] = MappingProxyType(
 
 NANO_BANANA: Mapping[str, NanoBanana] = MappingProxyType(
     {
-        "nano-banana-2": NanoBanana(_TIERS, web_search=True),
-        "nano-banana-pro": NanoBanana(_TIERS, may_substitute=True),
+        "nano-banana-2": NanoBanana(_TIERS, web_search=True, image_search=True),
+        "nano-banana-pro": NanoBanana(_TIERS, safety=True, may_substitute=True),
         "nano-banana": NanoBanana({}),
     }
 )
@@ -52,20 +90,32 @@ _FORMATS: Mapping[OutputFormat, str] = MappingProxyType(
 _NANO_BANANA_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.JPEG})
 _SQUARE = "1:1"
 
+_FILTER_LEVEL: Mapping[Safety, str] = MappingProxyType(
+    {Safety.STRICT: "block_low_and_above", Safety.RELAXED: "block_only_high"}
+)
+"""The standard is the model's own default, which is not sent. It was read to be the loosest level (unverified), so that
+relaxed may change nothing."""
 
-def input_for(request: ImageRequest, schema: str) -> tuple[Document, tuple[Warning, ...]]:
-    """The model's input for this request, and the wishes that did not make it in.
 
-    Raises ProviderError(UNSUPPORTED) for a demand the schema has no field for.
+def input_for(request: ImageRequest, schema: str) -> Document:
+    """The model's input for this request, all but its input images.
+
+    Raises ProviderError(UNSUPPORTED) for a demand the schema has no field for, or a reserved field among the options.
     """
     if request.mask is not None:
         raise _unsupported("mask", "Replicate's version of this model takes no mask.")
     family = NANO_BANANA.get(schema)
+    if request.web_search and not (family and family.web_search):
+        raise _unsupported("web_search", "Replicate's version of this model has no web search.")
+    if request.image_search and not (family and family.image_search):
+        raise _unsupported("image_search", "Replicate's version of this model has no image search.")
     if family is not None:
-        return _nano_banana(request, family), _ungranted(request, seed=False)
-    if schema in FLUX:
-        return _flux(request), _ungranted(request, seed=True)
-    raise ProviderError(Fault.OWN_FAULT, f"The gateway knows no Replicate input schema called {schema!r}.")
+        document = _nano_banana(request, family)
+    elif schema in FLUX:
+        document = _flux(request)
+    else:
+        raise ProviderError(Fault.OWN_FAULT, f"The gateway knows no Replicate input schema called {schema!r}.")
+    return with_options(document, request.provider_options.get(PROVIDER, {}), RESERVED_OPTIONS, PROVIDER)
 
 
 def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
@@ -76,7 +126,7 @@ def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
     any_ratio = "match_input_image" if request.operation is Operation.EDIT and request.images else _SQUARE
     document: Document = {
         "prompt": request.prompt,
-        "image_input": [data_url(image) for image in request.images],
+        IMAGES: [],
         "aspect_ratio": request.aspect_ratio or any_ratio,
         "output_format": _FORMATS[output_format],
     }
@@ -86,7 +136,13 @@ def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
     elif request.resolution not in {None, Resolution.R1K}:
         raise _unsupported("resolution", "Replicate's version of this model makes 1K images only.")
     if family.web_search:
-        document["google_search"] = request.web_search
+        document["google_search"] = request.web_search or request.image_search
+    if request.image_search:
+        # Switches web search on too; both are said, so that the input shows what is bought. Left out otherwise: earlier
+        # versions of the model do not know it.
+        document["image_search"] = True
+    if family.safety and request.safety is not None and (level := _FILTER_LEVEL.get(request.safety)):
+        document["safety_filter_level"] = level
     if family.may_substitute:
         # True would let a different model answer when Google is at capacity, at that model's price.
         document["allow_fallback_model"] = False
@@ -96,13 +152,18 @@ def _nano_banana(request: ImageRequest, family: NanoBanana) -> Document:
 def _flux(request: ImageRequest) -> Document:
     if request.images:
         raise _unsupported("image", "Replicate's version of this model takes no input images.")
+    output_format = request.output_format or OutputFormat.PNG
+    if output_format not in _FORMATS:
+        raise _unsupported("output_format", "Replicate's version of this model delivers png, jpeg and webp.")
     document: Document = {
         "prompt": request.prompt,
         "aspect_ratio": request.aspect_ratio or _SQUARE,
         "megapixels": _spelt(_MEGAPIXELS, request.resolution or Resolution.R1K),
         "num_outputs": request.n,
-        "output_format": _FORMATS[request.output_format or OutputFormat.PNG],
+        "output_format": _FORMATS[output_format],
     }
+    if request.output_compression is not None:
+        document["output_quality"] = request.output_compression
     if request.seed is not None:
         document["seed"] = request.seed
     return document
@@ -112,17 +173,6 @@ def _spelt(tiers: Mapping[Resolution, str], resolution: Resolution) -> str:
     if resolution not in tiers:
         raise _unsupported("resolution", f"Replicate's version of this model has no {resolution.value} images.")
     return tiers[resolution]
-
-
-def _ungranted(request: ImageRequest, *, seed: bool) -> tuple[Warning, ...]:
-    warnings = []
-    if request.seed is not None and not seed:
-        warnings.append(Warning("seed", "Replicate's version of this model takes no seed; it was ignored."))
-    for name in ("negative_prompt", "system_prompt"):
-        if request.extras.get(name):
-            wish = name.replace("_", " ")
-            warnings.append(Warning(name, f"Replicate's version of this model has no {wish}; it was ignored."))
-    return tuple(warnings)
 
 
 def _unsupported(parameter: str, message: str) -> ProviderError:

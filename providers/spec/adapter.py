@@ -17,7 +17,11 @@ class Endpoint:
     base_url: str
     """Everything before the version path; a path prefix is kept. No trailing slash."""
     media_hosts: frozenset[str] = frozenset()
-    """Hosts results may be downloaded from, without credentials. ``.example.com`` also allows its subdomains."""
+    """Hosts results may be downloaded from, and files handed to, without credentials. ``.example.com`` also allows its
+    subdomains."""
+    also: frozenset[str] = frozenset()
+    """Base URLs of the vendor's further services, from configuration like ``base_url``: the credential goes to their
+    origins as well. They are called by absolute URL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 A conversation is a generator. It yields
 
 * ``HttpCall`` and is sent a ``Reply``; when no usable reply came, ``Unanswered`` is thrown in at that yield;
+* ``NextEvent`` and is sent the next event of the call before it as a ``Reply``, ``None`` when there are no more; when
+  the stream breaks, ``Unanswered`` is thrown in;
 * ``Pause`` and is sent ``None`` when the time is over;
 * ``Interim`` and is sent ``None`` at once;
 
@@ -26,12 +28,12 @@ from providers.spec.result import ImageResult
 
 
 class Trust(StrEnum):
-    """Where a URL came from. Credentials go only to the configured origin."""
+    """Where a URL came from. Credentials go only to the origins that were configured."""
 
     CONFIGURED = "configured"
-    """Built from configuration: relative to the endpoint's base URL, or absolute on its origin."""
+    """Built from configuration: relative to the endpoint's base URL, or absolute on one of its configured origins."""
     RESPONSE = "response"
-    """Read out of a reply. On the configured origin it counts as configured; elsewhere it is fetched bare, https only,
+    """Read out of a reply. On a configured origin it counts as configured; elsewhere it is called bare, https only,
     and only from the endpoint's listed media hosts."""
 
 
@@ -72,6 +74,14 @@ class HttpCall:
     conversation is abandoned, so that the job can be."""
     wants_image: bool = False
     """The reply is an image file rather than JSON: it is handed over as ``Reply.blob``."""
+    events: bool = False
+    """The reply may be a stream of server-sent events: a 2xx that is one comes without a body and with
+    ``Reply.events`` set, and its events are asked for by ``NextEvent``. Anything else comes whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextEvent:
+    """Wait for the next event of the last call, whose reply said that there are events. The next call closes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,9 @@ class Reply:
     blob: Blob | None = None
     """The whole body, when the call wanted an image and the status was 2xx."""
     first_byte_seconds: float = 0.0
+    events: bool = False
+    """A stream of events follows: the body is empty, and ``NextEvent`` brings each event's data in a Reply like this
+    one, its body the data."""
 
     def json(self) -> Any:
         """The parsed body, with a Blob where a long base64 string (or base64 data URL) stood.
@@ -109,20 +122,20 @@ class Reply:
         Raises ValueError when the body is not JSON; nothing else, whatever the bytes.
         """
         try:
-            return json.loads(self.body, object_hook=self._blob_or_object)
+            return json.loads(self.body, object_hook=lambda document: blob_or_object(document, self.blobs))
         except (RecursionError, UnicodeDecodeError) as unreadable:
             raise ValueError("the body is not JSON") from unreadable
-
-    def _blob_or_object(self, document: dict[str, Any]) -> Any:
-        index = document.get(BLOB_KEY)
-        if isinstance(index, int) and 0 <= index < len(self.blobs):
-            return self.blobs[index]
-        return document
 
     def excerpt(self) -> str:
         """The start of the body as printable text, for an operator. Not for callers: it may echo the prompt."""
         text = self.body[: DETAIL_LIMIT * 4].decode("utf-8", "replace")
         return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_LIMIT]
+
+
+def blob_or_object(document: dict[str, Any], blobs: tuple[Blob, ...]) -> Any:
+    """The blob an object of a skeleton stands for, or the object when it stands for none."""
+    index = document.get(BLOB_KEY)
+    return blobs[index] if isinstance(index, int) and 0 <= index < len(blobs) else document
 
 
 class Unanswered(Exception):
@@ -156,7 +169,7 @@ class Abandoned(Exception):
         self.spend: Spend | None = None
 
 
-Step = HttpCall | Pause | Interim
+Step = HttpCall | NextEvent | Pause | Interim
 Conversation = Generator[Step, Reply | None, ImageResult]
 
 

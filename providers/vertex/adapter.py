@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 
 from providers.google_dialect.exchange import exchange
-from providers.google_dialect.wire import SCHEMAS
+from providers.google_dialect.options import with_options
+from providers.google_dialect.wire import SCHEMAS, generate_content, shows_thoughts
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.conversation import Conversation
 from providers.spec.request import ImageRequest, OutputFormat
+
+VENDOR = "Vertex AI"
 
 MULTI_REGIONS = frozenset({"us", "eu"})
 """Locations that span a continent; they have hosts of their own pattern."""
@@ -51,10 +54,16 @@ class VertexAdapter:
 
     def converse(self, request: ImageRequest, model: ProviderModel) -> Conversation:
         """One generateContent call; edits go to the same model id. PNG unless another format was asked for."""
-        url = f"{self._models}/{model.id}:generateContent"
-        wanted = request.output_format or OutputFormat.PNG
-        return (
-            yield from exchange(
-                url, "Vertex AI", request, SCHEMAS[model.schema], output_mime_type=f"image/{wanted.value}"
-            )
-        )
+        schema = SCHEMAS[model.schema]
+        body = generate_content(request, schema, output_options=_output_options(request))
+        body = with_options(body, request.provider_options.get(self.name, {}), VENDOR)
+        path = f"{self._models}/{model.id}"
+        return (yield from exchange(path, VENDOR, request, body, interim=shows_thoughts(request, schema)))
+
+
+def _output_options(request: ImageRequest) -> dict[str, object]:
+    wanted = request.output_format or OutputFormat.PNG
+    options: dict[str, object] = {"mimeType": wanted.media_type}
+    if wanted is OutputFormat.JPEG and request.output_compression is not None:
+        options["compressionQuality"] = request.output_compression  # 0 to 100, as the caller's
+    return options

@@ -95,6 +95,7 @@ class FalRoutes:
         order, failure = await self._order(endpoint, body)
         operation = Operation.EDIT if endpoint.endswith("/edit") else Operation.GENERATE
         account = Account(Vendor.FAL, endpoint, order.tier if order else Tier.ONE, operation)
+        world.received(Vendor.FAL, order.references if order else ())
         turn = world.turn(request, account, quick=MODELS[endpoint].flux)
         if refused := errors.at_submit(turn.strike, endpoint):
             return refused

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from simulator.bodies import abridged
+from simulator.inputs import too_long
 from simulator.paint import Format, NotAPicture, Reference, read_reference
 from simulator.pixels import ALL_RATIOS, CLASSIC_RATIOS, FAL_PRESETS, GEMINI_25, Size, gemini_3_size, nearest_ratio
 from simulator.pixels import tier_by_area as tier_of
@@ -16,6 +17,9 @@ from simulator.vendors import Tier, Vendor
 TIERS = {"0.5K": Tier.HALF, "1K": Tier.ONE, "2K": Tier.TWO, "4K": Tier.FOUR}
 FORMATS = {"png": Format.PNG, "jpeg": Format.JPEG, "webp": Format.WEBP}
 MOST_INPUTS = 14
+LONGEST_DATA_URI = 10_000_000
+"""Characters. fal states no limit, but advises data URIs for small files only: an assumption, so that a client that
+sends its large images inline is noticed here rather than there."""
 LARGEST_EDGE = 4096
 """Pixels of a custom FLUX size; a bound of the simulator, fal's own is not known."""
 
@@ -107,6 +111,9 @@ def links(endpoint: str, body: dict[str, Any]) -> list[str]:
     if len(urls) > MOST_INPUTS:
         ctx = {"max_length": MOST_INPUTS}
         raise Rejected("image_urls", "sequence_too_long", f"At most {MOST_INPUTS} images", urls, ctx)
+    if any(too_long(url, LONGEST_DATA_URI) for url in urls):
+        ctx = {"max_size": LONGEST_DATA_URI}
+        raise Rejected("image_urls", "file_too_large", "A file is too large; upload it first.", urls, ctx)
     return urls
 
 
@@ -126,6 +133,7 @@ def read_order(endpoint: str, body: dict[str, Any], inputs: list[bytes]) -> Orde
         tier = tier_of(size)
         if body.get("num_inference_steps") is not None:
             _integer(body, "num_inference_steps", 1, model.most_steps)
+        _flag(body, "enable_safety_checker")
     else:
         tier = TIERS[_choice(body, "resolution", "1K", model.resolutions)] if model.resolutions else Tier.ONE
         size = _banana_size(model, body, tier, references)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from simulator.inputs import File
 from simulator.origin import fal_root
 from simulator.world import World
 
+ISSUED = 1000
+"""Places that wait for their file; the oldest go first, as signed links expire."""
 LONGEST_NAME = 100
 """Characters of a file's own name that are kept in its link."""
 
@@ -24,10 +27,12 @@ class Uploads:
     def __init__(self, world: World) -> None:
         self._world = world
         self._made = 0
+        self._issued: deque[str] = deque(maxlen=ISSUED)
         world.on_reset.append(self._restart)
 
     def _restart(self) -> None:
         self._made = 0
+        self._issued.clear()
 
     def routes(self) -> list[Route]:
         """Ask, put, get."""
@@ -50,12 +55,17 @@ class Uploads:
         self._made += 1
         given = asked.get("file_name")
         name = given.rpartition("/")[2][-LONGEST_NAME:] if isinstance(given, str) else ""
-        file_id = quote(f"{self._world.seed}-{self._made}-{name or 'file'}")
+        own = f"{self._world.seed}-{self._made}-{name or 'file'}"
+        self._issued.append(own)
+        file_id = quote(own)
         root = f"{fal_root(request)}/storage"
         return JSONResponse({"upload_url": f"{root}/upload/{file_id}", "file_url": f"{root}/files/{file_id}"})
 
     async def _put(self, request: Request) -> Response:
+        """The link itself is the permission: no key is looked at."""
         file_id = request.path_params["id"]
+        if file_id not in self._issued:
+            return plain(403, "The link is not valid.")
         media_type = request.headers.get("content-type", "application/octet-stream")
         try:
             data = await read_bytes(request)

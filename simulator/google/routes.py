@@ -89,6 +89,7 @@ class GoogleRoutes:
                 raise errors.bad_key(vendor) from None
             raise
         account = Account(vendor, model_id, order.tier, Operation.EDIT if order.references else Operation.GENERATE)
+        world.received(vendor, order.references)
         turn = world.turn(request, account)
         refused = errors.at_the_door(vendor, turn.strike, model_id, version)
         if isinstance(refused, GoogleError):

@@ -81,6 +81,7 @@ class ReplicateRoutes:
         order, error = await self._order(model, values, urls)
         operation = Operation.EDIT if urls else Operation.GENERATE
         account = Account(Vendor.REPLICATE, model, order.tier if order else Tier.ONE, operation)
+        self._world.received(Vendor.REPLICATE, order.references if order else ())
         turn = self._world.turn(request, account, quick=is_flux(model))
         if refused := errors.at_create(turn.strike):
             return refused

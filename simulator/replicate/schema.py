@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.inputs import too_long
 from simulator.paint import Format, Reference, read_reference
 from simulator.pixels import (
     ALL_RATIOS,
@@ -21,6 +22,9 @@ from simulator.vendors import Tier
 FORMATS = {"png": Format.PNG, "jpg": Format.JPEG, "webp": Format.WEBP}
 MATCH = "match_input_image"
 MOST_INPUTS = 14
+LONGEST_DATA_URI = 1_000_000
+"""Characters. The reference asks for uploads from 256 KB on, the guide from 1 MB; only beyond the latter is it refused
+here. How Replicate itself refuses is unverified."""
 DRAWN = 5000
 """Characters of a prompt that are kept to be drawn; Replicate's own limit is not known."""
 LEVELS = ("block_low_and_above", "block_medium_and_above", "block_only_high")
@@ -162,6 +166,8 @@ def links(values: dict[str, Any]) -> list[str]:
         raise Rejected("input.image_input", "invalid_type", "image_input must be a list of URIs")
     if len(urls) > MOST_INPUTS:
         raise Rejected("input.image_input", "array_max_items", f"image_input may have at most {MOST_INPUTS} items")
+    if any(too_long(url, LONGEST_DATA_URI) for url in urls):
+        raise Rejected("input.image_input", "file_too_large", "Data URIs must be below 1 MB; upload larger files")
     return list(urls)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -39,9 +40,10 @@ class Uploads:
 
     async def _create(self, request: Request) -> Response:
         try:
-            file = multipart_file(request.headers.get("content-type", ""), await read_bytes(request))
+            body = await read_bytes(request)
         except TooLarge as error:
             return errors.problem(413, "Request Entity Too Large", str(error))
+        file = await asyncio.to_thread(multipart_file, request.headers.get("content-type", ""), body)
         self._world.remains(request)
         if file is None:
             return errors.problem(422, "Input validation failed", "The part 'content' is missing.")
@@ -58,7 +60,7 @@ class Uploads:
 
 
 def multipart_file(content_type: str, body: bytes) -> File | None:
-    """The part named ``content`` of a multipart body; ``None`` when there is none."""
+    """The part named ``content`` of a multipart body; ``None`` when there is none. Slow: a third of a second for 10 MB."""
     head = f"content-type: {content_type}\r\n\r\n".encode("latin-1", "replace")
     message = BytesParser(policy=HTTP).parsebytes(head + body)
     if not message.is_multipart():

@@ -90,7 +90,7 @@ REQUESTS: Mapping[str, ImageRequest] = {
     "web_search": replace(_PLAIN, web_search=True),
     "thinking_minimal": replace(_PLAIN, thinking="minimal"),
     "thinking_high": replace(_PLAIN, thinking="high"),
-    "extras": replace(_PLAIN, extras={"negative_prompt": "rain", "system_prompt": "Flat vector style.", "junk": [1]}),
+    "extras": replace(_PLAIN, system_prompt="Flat vector style."),
 }
 """Requests worth a golden body; an adapter names those its vendor can take."""
 

@@ -11,33 +11,55 @@ from providers.spec.request import Operation, Resolution
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
 
+_NOTHING = Decimal(0)
+
 
 def success_parts(
-    delivered: Delivered, metadata: Mapping[str, object], *, created: int, usage: Usage | None = None
+    images: Sequence[Delivered],
+    metadata: Mapping[str, object],
+    *,
+    created: int,
+    usage: Usage | None = None,
+    urls: Sequence[str] | None = None,
+    transparent: bool = False,
 ) -> tuple[bytes | memoryview, ...]:
-    """The success body in order: JSON up to the image, the image's base64 as it is, JSON after it.
+    """The success body in order: JSON up to each image, the image's base64 as it is, JSON after it.
 
-    The base64, up to 27 MB of it, is neither escaped nor copied; reading it is still work for a worker thread.
-    ``created`` is in Unix seconds. The body's length is the sum of the parts' lengths. Raises BlobDamagedError when
-    the image cannot be read, which a verified one can.
+    The base64, up to 27 MB an image, is neither escaped nor copied; reading it is still work for a worker thread. With
+    ``urls``, one an image, these stand in its place. ``created`` is in Unix seconds. The body's length is the sum of
+    the parts' lengths. Raises BlobDamagedError when an image cannot be read, which a verified one can.
     """
+    first = images[0]
     before: dict[str, object] = {"created": created}
     after: dict[str, object] = {
-        "background": "opaque",
-        "output_format": delivered.format.value,
-        "size": f"{delivered.width}x{delivered.height}",
+        "background": background_of(transparent=transparent),
+        "output_format": first.format.value,
+        "size": size_of(first),
     }
     if usage is not None:
-        after["usage"] = _usage(usage)
+        after["usage"] = usage_of(usage)
     after["metadata"] = metadata
-    return (
-        json.dumps(before)[:-1].encode("ascii") + b', "data": [{"b64_json": "',
-        delivered.blob.base64(),
-        b'"}], ' + json.dumps(after)[1:].encode("ascii"),
-    )
+    parts: list[bytes | memoryview] = [json.dumps(before)[:-1].encode("ascii") + b', "data": [']
+    if urls is not None:
+        parts.append(", ".join(json.dumps({"url": url}) for url in urls).encode("ascii"))
+    else:
+        for place, image in enumerate(images):
+            parts += [b', {"b64_json": "' if place else b'{"b64_json": "', image.blob.base64(), b'"}']
+    parts.append(b"], " + json.dumps(after)[1:].encode("ascii"))
+    return tuple(parts)
 
 
-def _usage(usage: Usage) -> dict[str, object]:
+def size_of(image: Delivered) -> str:
+    """What the image really measures, as ``WIDTHxHEIGHT``."""
+    return f"{image.width}x{image.height}"
+
+
+def background_of(*, transparent: bool) -> str:
+    """The background an image has, resolved; only an offer that can really do it is asked for a transparent one."""
+    return "transparent" if transparent else "opaque"
+
+
+def usage_of(usage: Usage) -> dict[str, object]:
     """OpenAI's usage object for images; the first four fields are the ones its clients require."""
     return {
         "total_tokens": usage.input_tokens + usage.output_tokens,
@@ -59,23 +81,34 @@ def metadata_of(
     model: str | None = None,
     operation: Operation = Operation.GENERATE,
     policy: str | None = None,
-    winner: Attempt | None = None,
+    winners: Sequence[Attempt] = (),
+    cost: Decimal = _NOTHING,
+    images: Sequence[tuple[Delivered, Attempt]] = (),
 ) -> dict[str, object]:
     """What the gateway did, for the body of an answer or an error.
 
-    ``winner`` is the attempt whose image is answered, where several may have delivered. ``policy`` is the name of the
-    routing policy that was followed. ``model`` is the public name; left out, the one that was tried. ``provider`` and
-    ``provider_model`` are null when nobody delivered. ``cost_usd`` is what the caller is charged, once: the cost of the
-    winner, or nothing. What other attempts cost stands with each of them.
+    ``winners`` are the attempts whose images are answered, none when nobody delivered, and ``images`` these images,
+    each with its attempt. ``policy`` is the name of the routing policy that was followed. ``model`` is the public name;
+    left out, the one that was tried. ``provider`` and ``provider_model`` are those of the first winner, null without
+    one. ``cost`` is what the caller is charged, once; what other attempts cost stands with each of them.
     """
-    winner = winner or _winner(attempts)
+    winner = winners[0] if winners else None
     return {
         "model": model or _tried_model(attempts),
         "provider": winner.offer.provider if winner else None,
         "provider_model": _vendor_id(winner, operation) if winner else None,
         "resolution": resolution.value if resolution else None,
         "policy": policy,
-        "cost_usd": amount(winner.cost if winner else Decimal(0)),
+        "cost_usd": amount(cost),
+        "images": [
+            {
+                "provider": by.offer.provider,
+                "size": size_of(image),
+                "output_format": image.format.value,
+                "bytes": image.length,
+            }
+            for image, by in images
+        ],
         "attempts": [
             {
                 "provider": attempt.offer.provider,
@@ -95,20 +128,22 @@ def metadata_of(
 
 
 def headers_of(
-    attempts: Sequence[Attempt], *, simulated: bool = False, model: str | None = None, winner: Attempt | None = None
+    attempts: Sequence[Attempt],
+    *,
+    simulated: bool = False,
+    model: str | None = None,
+    winners: Sequence[Attempt] = (),
+    cost: Decimal = _NOTHING,
 ) -> dict[str, str]:
     """The ``x-gateway-*`` headers. ``simulated``: a vendor that was tried is a pretended one.
 
-    ``x-gateway-provider`` is there only when a provider delivered, ``x-gateway-model`` only when a model is known.
+    ``x-gateway-provider`` is there only when a provider delivered, with several of them all, ``x-gateway-model`` only
+    when a model is known.
     """
-    winner = winner or _winner(attempts)
     name = model or _tried_model(attempts)
-    headers = {
-        "x-gateway-attempts": str(len(attempts)),
-        "x-gateway-cost-usd": amount(winner.cost if winner else Decimal(0)),
-    }
-    if winner:
-        headers["x-gateway-provider"] = winner.offer.provider
+    headers = {"x-gateway-attempts": str(len(attempts)), "x-gateway-cost-usd": amount(cost)}
+    if winners:
+        headers["x-gateway-provider"] = ", ".join(dict.fromkeys(each.offer.provider for each in winners))
     if name:
         headers["x-gateway-model"] = name
     if simulated:
@@ -122,10 +157,6 @@ def amount(usd: Decimal) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def _winner(attempts: Sequence[Attempt]) -> Attempt | None:
-    return next((attempt for attempt in attempts if attempt.fault is None), None)
 
 
 def _tried_model(attempts: Sequence[Attempt]) -> str | None:

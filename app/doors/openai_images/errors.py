@@ -146,3 +146,14 @@ def internal_error() -> ApiError:
         type=SERVER_ERROR,
         code="internal_error",
     )
+
+
+def shutting_down() -> ApiError:
+    """503: the gateway stops and this request with it. What it bought or may have bought is not known, so no retry."""
+    return ApiError(
+        503,
+        "The gateway is shutting down and stopped this request; a vendor may have been paid for it.",
+        type=SERVER_ERROR,
+        code="shutting_down",
+        headers={"x-should-retry": "false"},
+    )

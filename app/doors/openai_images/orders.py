@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastapi import Request
 
 from app.catalog.catalog import UnknownModelError
 from app.catalog.models import FoundModel
-from app.doors.openai_images.errors import (
-    ApiError,
-    ParameterError,
-    body_too_large,
-    media_type_unsupported,
-    model_not_found,
-)
-from app.doors.openai_images.schema import GenerationBody, parse_generation
-from app.doors.openai_images.translate import Translated, translate
+from app.doors.openai_images.bodies import read
+from app.doors.openai_images.errors import ParameterError, model_not_found
+from app.doors.openai_images.output import ResponseFormat
+from app.doors.openai_images.schema import ImagesBody, parse_body
+from app.doors.openai_images.translate import NOTHING_SENT, Translated, translate
 from app.gateway import Choice
+from app.media.inputs import InputError, Prepared
 from app.services import Services
 from providers.spec.result import Warning
 from routing.wishes import objective_of
 
-MAX_JSON_BYTES = 16 * 1024 * 1024
-"""A 32,000-character prompt is under 400 KB; the rest is room for clients that send reference images as data URLs,
-so that they get a sentence about it rather than a 413."""
-BODY_SECONDS = 60.0
-"""Longest a caller may take to send a body."""
-_THREAD_BYTES = 256 * 1024
-"""Bodies above this are parsed in a worker thread."""
+URL_NAMES = "dall-e-"
+"""Names of models whose clients read nothing but ``url``: at OpenAI these answered with URLs unless asked otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,8 @@ class Order:
     """Seconds the caller gives the whole request; None: the policy's."""
     dry_run: bool
     """The plan is wanted and no image."""
+    response_format: ResponseFormat = ResponseFormat.B64_JSON
+    stream: bool = False
 
     @property
     def model(self) -> str:
@@ -49,39 +44,28 @@ class Order:
         return self.choices[0].model.name
 
 
-async def read_body(request: Request) -> bytes:
-    """The body of a JSON request. Raises ApiError when it is too large, too slow, or of another kind."""
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if media_type.startswith("multipart/"):
-        raise media_type_unsupported(media_type, "application/json")
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = bytearray()
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_JSON_BYTES:
-                    raise body_too_large(MAX_JSON_BYTES)
-    except TimeoutError:
-        raise ApiError(
-            408,
-            f"The request body did not arrive within {BODY_SECONDS:.0f} s.",
-            type="invalid_request_error",
-            code="request_timeout",
-        ) from None
-    # curl sends JSON as a form when no type is given; what looks like JSON is read as JSON.
-    if media_type and not media_type.endswith("json") and not body.lstrip().startswith(b"{"):
-        raise media_type_unsupported(media_type, "application/json")
-    return bytes(body)
+async def order_from(own: Services, request: Request, *, editing: bool) -> Order:
+    """Read a request's body and understand it. Raises ApiError, and ClientDisconnect when its sender leaves."""
+    received = await read(request, own.workers, own.spool_dir)
+    body = parsed(own, received.document, editing=editing)
+    found = models_of(own, body)
+    return order_of(own, body, found, await prepared(own, body))
 
 
-async def parsed(own: Services, body: bytes) -> GenerationBody:
+def parsed(own: Services, document: Mapping[str, Any], *, editing: bool) -> ImagesBody:
     """The body's fields. Raises ParameterError."""
     policy = own.catalog.policy
-    if len(body) <= _THREAD_BYTES:
-        return parse_generation(body, max_timeout_s=policy.max_timeout_s, policies=tuple(policy.objectives))
-    return await own.workers.run(
-        parse_generation, body, max_timeout_s=policy.max_timeout_s, policies=tuple(policy.objectives)
-    )
+    return parse_body(document, editing=editing, max_timeout_s=policy.max_timeout_s, policies=tuple(policy.objectives))
+
+
+async def prepared(own: Services, body: ImagesBody) -> Prepared:
+    """The body's input images, those given by URL fetched, checked and ready to be handed on. Raises ParameterError."""
+    if not body.images:
+        return NOTHING_SENT
+    try:
+        return await own.inputs.prepared(body.images, body.mask)
+    except InputError as refused:
+        raise ParameterError(refused.param, refused.message, refused.code) from None
 
 
 def find(own: Services, name: str | None) -> FoundModel:
@@ -99,28 +83,42 @@ def find_named(own: Services, model_id: str) -> FoundModel:
     return find(own, model_id)
 
 
-def order_of(own: Services, body: GenerationBody) -> Order:
+def models_of(own: Services, body: ImagesBody) -> tuple[FoundModel, ...]:
+    """The models a body names, in the order in which to try them. Raises ApiError (404) for a name nobody knows."""
+    try:
+        return tuple(own.catalog.ordered_models(body.model, body.models, default_model=own.default_model))
+    except UnknownModelError as unknown:
+        raise model_not_found(str(unknown)) from None
+
+
+def order_of(own: Services, body: ImagesBody, found: tuple[FoundModel, ...], sent: Prepared = NOTHING_SENT) -> Order:
     """The order a body stands for.
 
     A model that cannot be had in the size demanded is passed over, with a warning, as long as there is another. Raises
-    ApiError (404) for a name nobody knows, ParameterError when no model has the size.
+    ParameterError when no model has the size.
     """
-    try:
-        found = own.catalog.ordered_models(body.model, body.models, default_model=own.default_model)
-    except UnknownModelError as unknown:
-        raise model_not_found(str(unknown)) from None
     choices: list[Choice] = []
     passed_over: list[ParameterError] = []
     for each in found:
         try:
-            choices.append(_choice(own, translate(body, each), each))
+            translated = translate(body, each, sent, default_format=own.output_format)
         except ParameterError as refused:
             passed_over.append(refused)
+        else:
+            choices.append(_choice(own, translated, each))
     if not choices:
         raise passed_over[0]
     warnings = tuple(Warning("models", f"a model was passed over: {refused.message}") for refused in passed_over)
     choices[0] = replace(choices[0], warnings=(*choices[0].warnings, *warnings))
-    return Order(tuple(choices), body.timeout_s, body.dry_run)
+    return Order(tuple(choices), body.timeout_s, body.dry_run, _response_format(body), body.output.stream)
+
+
+def _response_format(body: ImagesBody) -> ResponseFormat:
+    if body.output.response_format is not None:
+        return body.output.response_format
+    named = (body.model or "").rpartition("/")[2].lower()
+    reads_url = named.startswith(URL_NAMES) and not body.output.stream
+    return ResponseFormat.URL if reads_url else ResponseFormat.B64_JSON
 
 
 def _choice(own: Services, translated: Translated, found: FoundModel) -> Choice:

@@ -14,7 +14,7 @@ from app.services import Services
 from providers.spec.request import Operation
 from routing.board import Board
 from routing.offers import Offer
-from routing.plan import plan
+from routing.passage import preview
 from routing.policy import Policy
 from routing.prices import PriceTable
 from routing.reasons import SUBJECT
@@ -25,8 +25,6 @@ SHARE_DIGITS = 4
 _INDEX_DIGITS = 6
 """Indices of two offers may differ by less than a hundredth of a cent."""
 _DRY_RUN = ("dry_run", "dryRun")
-_DRAW = 0.5
-"""Stands in for the dice: an explanation asked for twice is the same twice."""
 
 
 def planned(own: Services, order: Order) -> dict[str, object]:
@@ -65,25 +63,10 @@ def explained(
     The board is left as it was: the next request finds the same budgets, leases and figures. Raises nothing.
     """
     limited = policy if timeout_s is None else replace(policy, request_deadline_s=timeout_s)
-    plans = []
-    for choice in choices:
-        request = choice.request
-        healths = board.healths(choice.offers, request.operation, request.resolution, now=now, asking=False)
-        plans.append(
-            explain(
-                plan(
-                    request,
-                    choice.offers,
-                    prices,
-                    healths,
-                    limited,
-                    now=now,
-                    draw=_DRAW,
-                    wishes=choice.wishes,
-                    kin=board.kin,
-                )
-            )
-        )
+    plans = [
+        explain(preview(board, choice.request, choice.offers, prices, limited, now=now, wishes=choice.wishes))
+        for choice in choices
+    ]
     first, *others = plans
     return {**first, "fallback_models": others} if others else first
 

@@ -1,10 +1,10 @@
-"""The OpenAI Images door: generations, the routes not built yet, and the model list."""
+"""The OpenAI Images door: generations, edits, the variations there are none of, and the model list."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
@@ -12,12 +12,18 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from app.catalog.models import PublicModel
-from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
-from app.doors.openai_images.errors import ApiError, internal_error
-from app.doors.openai_images.orders import Order, find_named, order_of, parsed, read_body
+from app.doors.openai_images.delivering import answered, not_made
+from app.doors.openai_images.drain import drain
+from app.doors.openai_images.errors import ApiError
+from app.doors.openai_images.orders import Order, find_named, order_from
 from app.doors.openai_images.route_plan import dry_run_asked, planned
-from app.doors.reply import PartsResponse, error_response
-from app.gateway import Made, NotMadeError
+from app.doors.openai_images.sse import Event, Kind
+from app.doors.openai_images.stream import EventStreamResponse
+from app.doors.openai_images.streaming import events_of, streams_at_once
+from app.doors.reply import error_response
+from app.fan_out import AllMade, make_all
+from app.fitting import Fitting
+from app.gateway import NotMadeError
 from app.services import Services, services
 
 DOOR = "openai_images"
@@ -31,60 +37,119 @@ T = TypeVar("T")
 
 
 async def generations(request: Request) -> Response:
-    """Make an image from a prompt."""
-    own = services(request)
-    with own.telemetry.serving():
-        return await _generations(request, own)
-
-
-async def _generations(request: Request, own: Services) -> Response:
-    started = time.monotonic()
-    model_name = ""
-    outcome = "abandoned"
-    try:
-        order = order_of(own, await parsed(own, await read_body(request)))
-        model_name = order.model
-        if order.dry_run or dry_run_asked(request.query_params):
-            outcome = "dry_run"
-            return JSONResponse(planned(own, order))
-        try:
-            made = await _unless_hung_up(request, own.gateway.make(order.choices, timeout_s=order.timeout_s))
-        except NotMadeError as failed:
-            raise _not_made(failed, order) from failed
-        if made is None:
-            return Response(status_code=CLIENT_CLOSED)
-        model_name = made.choice.model.name
-        response = await _answered(own, made)
-    except ApiError as error:
-        outcome = error.code or str(error.status)
-        own.telemetry.refused(model_name, outcome, error.param)
-        return error_response(error)
-    except ClientDisconnect:
-        return Response(status_code=CLIENT_CLOSED)
-    else:
-        outcome = "ok"
-        return response
-    finally:
-        own.telemetry.request_ended(DOOR, model_name, outcome, time.monotonic() - started)
+    """Make images from a prompt, or from a prompt and images."""
+    return await _serve(request, Kind.GENERATION)
 
 
 async def edits(request: Request) -> Response:
-    """Not built yet, and says so."""
-    return _turned_down(
-        request,
-        ApiError(
-            400,
-            "Image edits are not supported by this version of the gateway; /v1/images/generations is.",
-            type="invalid_request_error",
-            param="image",
-            code="unsupported_value",
-        ),
-    )
+    """Make images from images and a prompt; multipart or JSON."""
+    return await _serve(request, Kind.EDIT)
+
+
+async def _serve(request: Request, kind: Kind) -> Response:
+    ending = _Ending(services(request))
+    response: Response | None = None
+    try:
+        response = await _response(request, kind, ending)
+        return response
+    finally:
+        if not isinstance(response, EventStreamResponse):  # a stream says itself when it is over
+            ending.close()
+
+
+async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
+    own = ending.own
+    try:
+        order = await order_from(own, request, editing=kind is Kind.EDIT)
+        ending.model = order.model
+        if order.dry_run or dry_run_asked(request.query_params):
+            ending.outcome = "dry_run"
+            return JSONResponse(planned(own, order))
+        if order.stream and streams_at_once(own, order):
+            return EventStreamResponse(_Watched(events_of(own, order, kind), ending), headers={})
+        made = await _unless_hung_up(request, _made(own, order))
+        if made is None:
+            return Response(status_code=CLIENT_CLOSED)
+        ending.model = made.parts[0].choice.model.name
+        response = await answered(own, request, order, made)
+    except ApiError as error:
+        ending.refused(error)
+        await drain(request)
+        return error_response(error)
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_CLOSED)
+    ending.outcome = "ok"
+    return response
+
+
+async def _made(own: Services, order: Order) -> AllMade:
+    try:
+        return await make_all(
+            own.gateway, order.choices, Fitting(own.workers, own.spool_dir), timeout_s=order.timeout_s
+        )
+    except NotMadeError as failed:
+        raise not_made(failed, order) from failed
+
+
+class _Watched:
+    """The events of a request; when they are over, or nobody wants them any more, so is the request.
+
+    Not a generator: one that is closed before it was begun would not notice.
+    """
+
+    def __init__(self, events: AsyncGenerator[Event], ending: _Ending) -> None:
+        self._events = events
+        self._ending = ending
+
+    def __aiter__(self) -> _Watched:
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            return await anext(self._events)
+        except StopAsyncIteration:
+            self._ending.outcome = "ok"
+            raise
+        except ApiError as error:
+            self._ending.refused(error)
+            raise
+
+    async def aclose(self) -> None:
+        try:
+            await self._events.aclose()
+        finally:
+            self._ending.close()
+
+
+class _Ending:
+    """A request under way, and what telemetry is told of it once it is over."""
+
+    def __init__(self, own: Services) -> None:
+        self.own = own
+        self.model = ""
+        self.outcome = "abandoned"
+        self._closed = False
+        self._started = time.monotonic()
+        self._serving = own.telemetry.serving()
+        self._serving.__enter__()
+
+    def refused(self, error: ApiError) -> None:
+        """It ends with this error."""
+        self.outcome = error.code or str(error.status)
+        self.own.telemetry.refused(self.model, self.outcome, error.param)
+
+    def close(self) -> None:
+        """It is over. Said twice, it counts once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._serving.__exit__(None, None, None)
+        self.own.telemetry.request_ended(DOOR, self.model, self.outcome, time.monotonic() - self._started)
 
 
 async def variations(request: Request) -> Response:
     """Gone at OpenAI, never here."""
-    return _turned_down(
+    return await _turned_down(
         request,
         ApiError(
             404,
@@ -95,10 +160,11 @@ async def variations(request: Request) -> Response:
     )
 
 
-def _turned_down(request: Request, error: ApiError) -> Response:
+async def _turned_down(request: Request, error: ApiError) -> Response:
     telemetry, code = services(request).telemetry, error.code or ""
     telemetry.refused("", code, error.param)
     telemetry.request_ended(DOOR, "", code, 0.0)
+    await drain(request)
     return error_response(error)
 
 
@@ -146,59 +212,6 @@ async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T |
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _answered(own: Services, made: Made) -> Response:
-    """The answer to a request that is paid for. Whatever goes wrong now, a retry would pay again, and that is said."""
-    try:
-        return await _success(own, made)
-    except Exception as bug:
-        failed = internal_error()
-        failed.headers = {"x-should-retry": "false"}
-        failed.metadata = metadata_of(made.attempts, resolution=made.choice.request.resolution, winner=made.winner)
-        raise failed from bug
-
-
-async def _success(own: Services, made: Made) -> Response:
-    asked = made.choice.request
-    metadata = metadata_of(
-        made.attempts,
-        resolution=asked.resolution,
-        warnings=made.warnings,
-        model=asked.model,
-        operation=asked.operation,
-        policy=made.plan.objective_name,
-        winner=made.winner,
-    )
-    parts = await own.workers.run(success_parts, made.delivered, metadata, usage=made.usage, created=int(time.time()))
-    return PartsResponse(
-        parts, headers_of(made.attempts, simulated=made.simulated, model=asked.model, winner=made.winner)
-    )
-
-
-def _not_made(failed: NotMadeError, order: Order) -> ApiError:
-    verdict, plan = failed.verdict, failed.plan
-    headers = dict(headers_of(failed.attempts, simulated=failed.simulated, model=plan.model))
-    if verdict.retry_after is not None:
-        headers["retry-after"] = str(verdict.retry_after)
-    if verdict.should_retry is not None:
-        headers["x-should-retry"] = "true" if verdict.should_retry else "false"
-    return ApiError(
-        verdict.status,
-        verdict.message,
-        type=verdict.type,
-        param=verdict.param,
-        code=verdict.code,
-        headers=headers,
-        metadata=metadata_of(
-            failed.attempts,
-            resolution=plan.resolution,
-            warnings=order.choices[0].warnings,
-            model=plan.model,
-            operation=plan.operation,
-            policy=plan.objective_name,
-        ),
-    )
 
 
 def _model(model: PublicModel) -> dict[str, object]:

@@ -1,22 +1,26 @@
-"""The body of a generation request: which fields there are, what each accepts, and what is refused with a sentence.
+"""The body of a request for images: which fields there are, what each accepts, and what is refused with a sentence.
 
 Lenient: fields may be null or empty, numbers and flags may come as text, names in camel case, and fields nobody knows
-are kept as extras. A wish that cannot be granted is refused by name rather than ignored, or becomes a warning.
+become warnings. A wish that cannot be granted is refused by name rather than ignored, or becomes a warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from app.doors.openai_images.errors import ParameterError, shown
 from app.doors.openai_images.fields import Fields, parse_object
+from app.doors.openai_images.output import Output, take_output
 from app.doors.openai_images.preferences import take_preferences
+from app.doors.openai_images.provider_options import take_provider_options
+from app.doors.openai_images.references import refuse_markup, take_images, take_mask
 from app.doors.openai_images.sizes import SizeWishes, Spelling, spelling
+from app.media.inputs import Source
 from providers.registry import PROVIDERS
-from providers.spec.request import OutputFormat
+from providers.spec.request import Options, Safety
 from providers.spec.result import Warning
 from routing.knobs import OBJECTIVES
 from routing.wishes import NO_WISHES, RouteWishes
@@ -29,40 +33,49 @@ MAX_SEED = 2**31 - 1
 """Google's ``generationConfig.seed`` is a signed 32-bit number; the other vendors take this range too."""
 THINKING_LEVELS = ("minimal", "low", "medium", "high")
 
-_NOT_BUILT = "unsupported_value"
+_UNSUPPORTED = "unsupported_value"
 _RATIO_NAMES = ("aspect_ratio", "aspectRatio")
 _TIER_NAMES = ("resolution", "image_size", "imageSize")
 _CONFIG_NAMES = ("image_config", "imageConfig")
-_IMAGE_NAMES = (
-    "image", "images", "image_url", "imageUrl", "image_urls", "imageUrls", "input_image", "input_images",
-    "input_references", "inputReferences", "reference_images", "mask", "markup",
-)  # fmt: skip
-# Read for nothing: they change no image, or (extra_*) belong to the client library and may hold its secrets.
+# Read for nothing: they say who asks, or (extra_*) belong to the client library and may hold its secrets.
 _HARMLESS_NAMES = (
-    "style", "user", "safety_identifier", "safetyIdentifier", "moderation",
-    "extra_headers", "extra_query", "api_key", "apiKey",
+    "user", "safety_identifier", "safetyIdentifier", "extra_headers", "extra_query", "api_key", "apiKey",
 )  # fmt: skip
-_FORMATS: Mapping[str, OutputFormat] = {
-    "png": OutputFormat.PNG,
-    "jpeg": OutputFormat.JPEG,
-    "jpg": OutputFormat.JPEG,
-    "webp": OutputFormat.WEBP,
+_WITHOUT_EFFECT: Mapping[str, str] = {
+    "style": "say it in the prompt",
+    "input_fidelity": "these models always keep what they are shown",
+    "complexity": "thinking_level decides how much a model plans",
+    "frame_count": "images here have one frame",
+    "frame_duration_ms": "images here have one frame",
 }
+"""OpenAI's parameters that change nothing here, and what to do instead."""
+MAX_UNKNOWN = 20
+"""Unknown fields that are named in warnings; a body with more of them is not read by a person."""
 _NO_SIZES = SizeWishes()
-_NO_EXTRAS: Mapping[str, object] = MappingProxyType({})
+_PLAIN_OUTPUT = Output()
+_NO_OPTIONS: Mapping[str, Options] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationBody:
+class ImagesBody:
     """What a caller wrote, field by field, before a model is found. None: not said, the default applies."""
 
     prompt: str = field(repr=False)
     model: str | None = None
+    n: int = 1
+    images: tuple[Source, ...] = ()
+    """Input images as they were given: neither fetched nor looked at."""
+    mask: Source | None = None
     sizes: SizeWishes = _NO_SIZES
-    output_format: OutputFormat | None = None
+    output: Output = _PLAIN_OUTPUT
     seed: int | None = None
     web_search: bool = False
+    image_search: bool = False
     thinking: str | None = None
+    safety: Safety | None = None
+    system_prompt: str | None = field(default=None, repr=False)
+    negative_prompt: str | None = field(default=None, repr=False)
+    provider_options: Mapping[str, Options] = field(default_factory=lambda: _NO_OPTIONS, repr=False)
     timeout_s: float | None = None
     """Seconds the caller gives the whole request."""
     warnings: tuple[Warning, ...] = ()
@@ -72,53 +85,60 @@ class GenerationBody:
     """Names to choose from, ``model`` first where it is given; empty when the body has no ``models``."""
     dry_run: bool = False
     """The plan is wanted and no image."""
-    extras: Mapping[str, object] = field(default_factory=lambda: _NO_EXTRAS, repr=False)
 
 
-def parse_generation(
-    body: bytes,
+def parse_body(
+    document: Mapping[str, Any],
     *,
+    editing: bool,
     max_timeout_s: float,
     policies: Collection[str] = tuple(OBJECTIVES),
     providers: Collection[str] = PROVIDERS,
-) -> GenerationBody:
-    """Read a JSON body of ``POST /v1/images/generations``.
+) -> ImagesBody:
+    """Read the body of ``POST /v1/images/generations`` or, when ``editing``, of ``POST /v1/images/edits``.
 
-    ``max_timeout_s`` is the largest ``timeout`` a caller may ask for, in seconds; ``policies`` are the names of the
-    routing policies there are, ``providers`` those of the providers. Raises ParameterError, which names the parameter
-    at fault and says what would be right.
+    Uploaded and inline images stand in ``document`` as blobs. ``max_timeout_s`` is the largest ``timeout`` a caller may
+    ask for, in seconds; ``policies`` are the names of the routing policies there are, ``providers`` those of the
+    providers. Raises ParameterError, which names the parameter at fault and says what would be right.
     """
-    fields = Fields(_unwrapped(parse_object(body)))
+    fields = Fields(_unwrapped(document))
     prompt = _prompt(fields)
-    _refuse_what_is_not_built(fields)
+    images, mask = _inputs(fields, editing=editing)
     fields.drop(*_HARMLESS_NAMES)
     model = fields.text("model")
     preferences = take_preferences(fields, model, policies=policies, providers=providers)
-    without_effect = tuple(_without_effect(fields))
-    if preferences.wishes.require_parameters and without_effect:
-        raise _required(without_effect[0])
-    return GenerationBody(
+    body = ImagesBody(
         prompt=prompt,
         model=model,
+        n=fields.integer(1, MAX_IMAGES, "n") or 1,
+        images=images,
+        mask=mask,
         sizes=_sizes(fields),
-        output_format=_output_format(fields),
+        output=take_output(fields),
         seed=_seed(fields),
         web_search=bool(
             fields.flag(
                 "web_search", "webSearch", "enable_web_search", "enableWebSearch", "google_search", "googleSearch"
             )
         ),
+        image_search=bool(fields.flag("image_search", "imageSearch", "enable_image_search", "enableImageSearch")),
         thinking=fields.choice(THINKING_LEVELS, "thinking_level", "thinkingLevel", "thinking"),
+        safety=_safety(fields),
+        system_prompt=_instruction(fields, "system_prompt", "systemPrompt"),
+        negative_prompt=_instruction(fields, "negative_prompt", "negativePrompt"),
+        provider_options=take_provider_options(fields, providers=providers),
         timeout_s=fields.seconds(max_timeout_s, "timeout"),
-        warnings=without_effect + preferences.warnings,
         wishes=preferences.wishes,
         models=preferences.models,
         dry_run=bool(fields.flag("dry_run", "dryRun")),
-        extras=MappingProxyType(fields.rest()),
     )
+    without_effect = (*body.output.warnings, *_without_effect(fields), *_unknown(fields))
+    if preferences.wishes.require_parameters and without_effect:
+        raise _required(without_effect[0])
+    return replace(body, warnings=without_effect + preferences.warnings)
 
 
-def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """``extra_body`` is an option of the Python client, which unpacks it. Callers who take the habit to a client
     without that option send it as a field; what is in it is meant all the same, and wins as it does there."""
     inner = document.get("extra_body")
@@ -140,31 +160,20 @@ def _prompt(fields: Fields) -> str:
     return prompt
 
 
-def _refuse_what_is_not_built(fields: Fields) -> None:
-    images = fields.integer(1, MAX_IMAGES, "n")
-    if images is not None and images > 1:
-        raise ParameterError("n", "More than one image per request is not built yet: n must be 1.", _NOT_BUILT)
-    if fields.flag("stream"):
-        raise ParameterError("stream", "Streaming is not built yet: leave stream out or false.", _NOT_BUILT)
-    if fields.integer(0, 3, "partial_images", "partialImages"):
+def _inputs(fields: Fields, *, editing: bool) -> tuple[tuple[Source, ...], Source | None]:
+    refuse_markup(fields)
+    images, mask = take_images(fields), take_mask(fields)
+    if editing and not images:
         raise ParameterError(
-            "partial_images", "Partial images come with streaming, which is not built yet: leave them at 0.", _NOT_BUILT
+            "image",
+            "image is missing: send one or more image files as image, or images with their URLs.",
+            "missing_required_parameter",
         )
-    if fields.choice(("b64_json", "url"), "response_format", "responseFormat") == "url":
+    if mask is not None and not images:
         raise ParameterError(
-            "response_format", "Answering with a URL is not built yet: response_format must be b64_json.", _NOT_BUILT
+            mask.param, f"{mask.param} marks a place in an input image, and there is none: send image."
         )
-    if fields.choice(("auto", "opaque", "transparent"), "background") == "transparent":
-        raise ParameterError(
-            "background", "No provider of these models delivers transparency: background must be auto or opaque.",
-            _NOT_BUILT,
-        )  # fmt: skip
-    for name, value in fields.take_all(*_IMAGE_NAMES):
-        if value not in ([], {}):
-            raise ParameterError(
-                name, f"Images as input are not built yet: this gateway makes images from text. Leave {name} out.",
-                _NOT_BUILT,
-            )  # fmt: skip
+    return images, mask
 
 
 def _sizes(fields: Fields) -> SizeWishes:
@@ -193,26 +202,33 @@ def _from_edges(fields: Fields) -> Spelling | None:
     return spelling("size", {"width": width, "height": height})
 
 
-def _output_format(fields: Fields) -> OutputFormat | None:
-    name, value = fields.take("output_format", "outputFormat")
-    if value is None:
-        return None
-    word = value.strip().lower().removeprefix("image/") if isinstance(value, str) else ""
-    if word not in _FORMATS:
-        code = "unsupported_value" if word in ("gif", "svg", "svg+xml", "avif") else "invalid_value"
-        raise ParameterError(name, f"{name} must be one of {', '.join(OutputFormat)}, not {shown(value)}.", code)
-    return _FORMATS[word]
-
-
 def _seed(fields: Fields) -> int | None:
     seed = fields.integer(-1, MAX_SEED, "seed")
     # -1 means "any" in most diffusion programs, whose users bring the habit along.
     return None if seed == -1 else seed
 
 
+def _safety(fields: Fields) -> Safety | None:
+    """The level named, or the one OpenAI's ``moderation: low`` stands for."""
+    safety = fields.choice(tuple(Safety), "safety")
+    moderation = fields.choice(("auto", "low"), "moderation")
+    if safety is not None:
+        return Safety(safety)
+    return Safety.RELAXED if moderation == "low" else None
+
+
+def _instruction(fields: Fields, *names: str) -> str | None:
+    said = fields.text(*names)
+    if said is not None and len(said) > MAX_PROMPT_CHARS:
+        raise ParameterError(
+            names[0], f"{names[0]} may have {MAX_PROMPT_CHARS:,} characters; this one has {len(said):,}."
+        )
+    return said
+
+
 def _required(warning: Warning) -> ParameterError:
     return ParameterError(
-        warning.parameter, f"{warning.message}; provider.require_parameters asks for more than a warning.", _NOT_BUILT
+        warning.parameter, f"{warning.message}; provider.require_parameters asks for more than a warning.", _UNSUPPORTED
     )
 
 
@@ -220,7 +236,13 @@ def _without_effect(fields: Fields) -> Iterator[Warning]:
     quality_name, quality = fields.take("quality")
     if quality is not None and str(quality).strip().lower() != "auto":
         yield Warning(quality_name, "quality has no effect on these models; resolution decides how fine an image is")
-    if fields.integer(0, 100, "output_compression", "outputCompression") is not None:
-        yield Warning("output_compression", "output_compression has no effect: images are passed on as delivered")
-    if fields.text("negative_prompt", "negativePrompt") is not None:
-        yield Warning("negative_prompt", "negative_prompt has no effect on these models; say it in the prompt")
+    for field_name, instead in _WITHOUT_EFFECT.items():
+        for name, _ in fields.take_all(field_name):
+            yield Warning(name, f"{name} has no effect: {instead}")
+
+
+def _unknown(fields: Fields) -> Iterator[Warning]:
+    """What nobody asked for. It is passed on to nobody: a misspelt field must not reach a vendor by chance."""
+    for name in list(fields.rest())[:MAX_UNKNOWN]:
+        label = shown(name)
+        yield Warning(label, f"{label} is not known and was ignored; fields of one provider go into provider_options")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app.catalog.models import Pixels, PublicModel
@@ -21,6 +21,8 @@ from providers.spec.result import Warning
 
 MAX_EDGE = 16_384
 """Pixels. Above the longest edge any vendor documents (12,288: 8:1 at 4K of Google's Gemini 3.1 Flash Image)."""
+MAX_EXACT_AREA = 36_000_000
+"""Pixels. Twice the largest picture a model here makes (19 million); more would be nothing but enlargement."""
 MAX_RATIO = 20.0
 """Long edge to short edge. Beyond it the nearest ratio a model has (8:1 at most) is no longer what was asked for."""
 RATIO_EDGE = 32
@@ -77,6 +79,8 @@ class Settled:
     resolution: Resolution
     pixels: Pixels | None
     warnings: tuple[Warning, ...] = ()
+    exact_pixels: Pixels | None = None
+    """What the image is to have to the pixel, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +144,14 @@ def _check_ratio(param: str, text: str, ratio: float) -> None:
         )
 
 
-def settle(model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | None = None) -> Settled:
+def settle(
+    model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | None = None, *, exact: bool = False
+) -> Settled:
     """The ratio and tier of ``model`` that come of the caller's words and of the tier in the model's name.
 
-    Raises ParameterError (``unsupported_value``) when an extra demands what the model has not, and (``invalid_value``)
-    when two extras differ. Everything else that is not granted to the letter is a warning.
+    ``exact``: the pixels that were asked for are to be met. Raises ParameterError (``unsupported_value``) when an extra
+    demands what the model has not, and (``invalid_value``) when two extras differ, or when exact pixels are asked for
+    and none are named. Everything else that is not granted to the letter is a warning.
     """
     extras = [_demanded(model, extra) for extra in wishes.extras]
     size = _wished(model, wishes.size) if wishes.size else None
@@ -157,7 +164,8 @@ def settle(model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | Non
     tier = (ruling_tier.tier if ruling_tier else None) or suffix_tier or (size.tier if size else None)
     resolution = tier or model.default_resolution
     pixels = model.pixels.get(resolution, {}).get(ratio) if ratio else None
-    settled = Settled(ratio, resolution, pixels)
+    exact_pixels = _exact(ruling_ratio or size) if exact else None
+    settled = Settled(ratio, resolution, pixels, exact_pixels=exact_pixels)
 
     warnings: list[Warning] = []
     if ruling_tier and suffix_tier not in (None, resolution):
@@ -172,7 +180,23 @@ def settle(model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | Non
             warnings.append(Warning("size", f"{size.spelling.text} is overruled by {' and '.join(overruled_by)}"))
         else:
             warnings += _shortfall(model, size, settled)
-    return Settled(ratio, resolution, pixels, tuple(warnings))
+    return replace(settled, warnings=tuple(warnings))
+
+
+def _exact(reading: _Reading | None) -> Pixels:
+    pixels = reading.spelling.pixels if reading is not None else None
+    if pixels is None:
+        raise ParameterError("resize", 'resize "exact" needs the pixels to meet: send size as WIDTHxHEIGHT.')
+    if pixels[0] * pixels[1] > MAX_EXACT_AREA:
+        raise ParameterError(
+            "size", f"With resize exact an image may have {MAX_EXACT_AREA:,} pixels, not {pixels[0]}x{pixels[1]}."
+        )
+    return pixels
+
+
+def nearest_ratio(model: PublicModel, width: int, height: int) -> str | None:
+    """The ratio of the model's that is nearest to these edges; None when it has none."""
+    return _nearest_ratio(model.aspect_ratios, width / height)
 
 
 def _demanded(model: PublicModel, extra: Spelling) -> _Reading:
@@ -276,6 +300,8 @@ def _overruling(size: _Reading, settled: Settled, by_ratio: str | None, by_tier:
 def _shortfall(model: PublicModel, reading: _Reading, settled: Settled) -> Iterator[Warning]:
     """What is missing between the words of a parameter that was followed and the image that will come."""
     said = reading.spelling
+    if said.pixels is not None and said.pixels == settled.exact_pixels:
+        return
     if said.pixels is not None and settled.pixels is not None and said.pixels != settled.pixels:
         width, height = settled.pixels
         delivered = f"{width}x{height} ({settled.aspect_ratio} at {settled.resolution})"

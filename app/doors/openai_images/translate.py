@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.catalog.models import FoundModel
-from app.doors.openai_images.schema import GenerationBody
-from app.doors.openai_images.sizes import settle
-from providers.spec.request import ImageRequest, Operation
+from app.doors.openai_images.schema import ImagesBody
+from app.doors.openai_images.sizes import Settled, nearest_ratio, settle
+from app.media.inputs import Prepared
+from providers.spec.request import ImageRequest, Operation, OutputFormat
 from providers.spec.result import Warning
 from routing.wishes import NO_WISHES, RouteWishes
+
+NOTHING_SENT = Prepared((), None, None, ())
+"""What a request without input images has of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +30,59 @@ class Translated:
     """The plan is wanted and no image."""
 
 
-def translate(body: GenerationBody, found: FoundModel) -> Translated:
-    """The request in our terms. Raises ParameterError when a size is demanded that the model has not."""
-    settled = settle(found.model, body.sizes, found.resolution)
+def translate(
+    body: ImagesBody,
+    found: FoundModel,
+    sent: Prepared = NOTHING_SENT,
+    *,
+    default_format: OutputFormat | None = None,
+) -> Translated:
+    """The request in our terms. ``sent`` are the body's input images, ready to be handed on; ``default_format`` is what
+    an image is to be where the body does not say.
+
+    Raises ParameterError when a size is demanded that the model has not.
+    """
+    settled = settle(found.model, body.sizes, found.resolution, exact=body.output.exact)
+    if sent.mask is not None and sent.size is not None:
+        settled = _masked(settled, found, sent.size)
     request = ImageRequest(
         model=found.model.name,
         prompt=body.prompt,
-        operation=Operation.GENERATE,
+        operation=Operation.EDIT if sent.images else Operation.GENERATE,
+        images=sent.images,
+        mask=sent.mask,
+        n=body.n,
         aspect_ratio=settled.aspect_ratio,
         resolution=settled.resolution,
         pixels=settled.pixels,
-        output_format=body.output_format,
+        exact_pixels=settled.exact_pixels,
+        output_format=body.output.format or default_format,
+        output_compression=body.output.compression,
+        transparent=body.output.transparent,
         seed=body.seed,
         web_search=body.web_search,
+        image_search=body.image_search,
         thinking=body.thinking,
-        extras=body.extras,
+        safety=body.safety,
+        system_prompt=body.system_prompt,
+        negative_prompt=body.negative_prompt,
+        partial_images=body.output.partial_images,
+        provider_options=body.provider_options,
     )
     about_model = (Warning("model", found.warning),) if found.warning else ()
     wishes, overruled = _with_suffix(body.wishes, found.policy)
-    warnings = about_model + overruled + settled.warnings + body.warnings
+    warnings = about_model + overruled + settled.warnings + sent.warnings + body.warnings
     return Translated(request, warnings, body.timeout_s, wishes, body.dry_run)
+
+
+def _masked(settled: Settled, found: FoundModel, size: tuple[int, int]) -> Settled:
+    """What is outside of a mask is to stay as it is: the picture keeps the ratio and, unless another was asked for,
+    the very size of the caller's own."""
+    if settled.aspect_ratio is not None:
+        return replace(settled, exact_pixels=settled.exact_pixels or settled.pixels)
+    ratio = nearest_ratio(found.model, *size)
+    pixels = found.model.pixels.get(settled.resolution, {}).get(ratio) if ratio else None
+    return replace(settled, aspect_ratio=ratio, pixels=pixels, exact_pixels=size)
 
 
 def _with_suffix(wishes: RouteWishes, policy: str | None) -> tuple[RouteWishes, tuple[Warning, ...]]:

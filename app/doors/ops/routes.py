@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
+from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import ApiError
-from app.doors.openai_images.orders import find_named, order_of, parsed, read_body
+from app.doors.openai_images.orders import find_named, order_from
 from app.doors.openai_images.route_plan import planned
 from app.doors.openai_images.routes import CLIENT_CLOSED, PREFIXES
 from app.doors.ops.rankings import Rankings, Row
@@ -57,9 +58,10 @@ async def route(request: Request) -> Response:
     """The plan for a request that is not carried out. Reads what the generations door reads."""
     own = services(request)
     try:
-        order = order_of(own, await parsed(own, await read_body(request)))
+        order = await order_from(own, request, editing=False)
     except ApiError as error:
         own.telemetry.refused("", error.code or str(error.status), error.param)
+        await drain(request)
         return error_response(error)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from providers.fal import errors
 from providers.fal.adapter import FalAdapter
+from providers.fal.inputs import RESERVED_OPTIONS
 from providers.spec.adapter import ProviderModel
 from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
@@ -236,6 +238,11 @@ CASES = (
 
 
 class TestFal(JobContract):
+    reads_uploads = (True, False)
+    keyed_uploads = (True, False)
+    # FLUX's checker may be switched off by whoever answers for it.
+    defaults = frozenset({"enable_safety_checker"})
+
     def adapter(self) -> FalAdapter:
         return FalAdapter()
 
@@ -244,6 +251,22 @@ class TestFal(JobContract):
 
     def success(self, request: ImageRequest) -> list[Reply]:
         return [SUBMITTED, QUEUED, RUNNING, COMPLETED, RESULT, image_reply(FINAL_IMAGE)]
+
+    def uploaded(self, number: int) -> list[Reply]:
+        place = {
+            "upload_url": f"https://v3b.fal.media/upload/{number}?signature=Zm9v%2Fbar",
+            "file_url": f"https://v3b.fal.media/files/b/{number}.png",
+        }
+        return [json_reply(place), Reply(200, {})]
+
+    def reserved(self) -> frozenset[str]:
+        return RESERVED_OPTIONS
+
+    def set_by_the_gateway(self) -> Iterator[str]:
+        for path in self._golden_folder().glob("*.json"):
+            call = json.loads(path.read_text(encoding="utf-8"))
+            if path.stem not in {"edit_large", "flux_512_jpeg_seed_steps"}:
+                yield from call["body"]
 
     def cases(self) -> Sequence[Case]:
         return CASES
@@ -254,8 +277,14 @@ class TestFal(JobContract):
     def goldens(self) -> Mapping[str, ProviderModel]:
         return {
             **dict.fromkeys(sorted(REQUESTS), NANO_BANANA_2),
+            "count_3": NANO_BANANA_2,
+            "count_3_seed": NANO_BANANA_2,
+            "edit_large": NANO_BANANA_2,
             "pro_generate_nothing_asked": NANO_BANANA_PRO,
             "pro_edit_4k": NANO_BANANA_PRO,
+            "pro_safety_strict": NANO_BANANA_PRO,
+            "pro_safety_standard": NANO_BANANA_PRO,
+            "pro_safety_relaxed": NANO_BANANA_PRO,
             "first_generate_nothing_asked": NANO_BANANA,
             "first_edit": NANO_BANANA,
             "flux_wide": FLUX,
@@ -267,6 +296,9 @@ class TestFal(JobContract):
         nothing = REQUESTS["generate_nothing_asked"]
         return {
             **super().more_requests(),
+            "count_3": replace(nothing, n=3),
+            "count_3_seed": replace(nothing, n=3, seed=7),
+            "edit_large": self.uploading(),
             "pro_generate_nothing_asked": nothing,
             "flux_nothing_asked": replace(nothing, resolution=None),
             "flux_512_jpeg_seed_steps": replace(
@@ -275,6 +307,6 @@ class TestFal(JobContract):
                 pixels=(512, 512),
                 output_format=OutputFormat.JPEG,
                 seed=42,
-                extras={"num_inference_steps": 4},
+                provider_options={"fal": {"num_inference_steps": 4}, "replicate": {"go_fast": False}},
             ),
         }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from providers.replicate import errors
 from providers.replicate.adapter import ReplicateAdapter
+from providers.replicate.inputs import RESERVED_OPTIONS
 from providers.spec.adapter import ProviderModel
 from providers.spec.conversation import Reply
 from providers.spec.errors import Fault, Spend
@@ -205,6 +207,9 @@ CASES = (
 
 
 class TestReplicate(JobContract):
+    reads_uploads = (True,)
+    keyed_uploads = (True,)
+
     def adapter(self) -> ReplicateAdapter:
         return ReplicateAdapter()
 
@@ -214,6 +219,18 @@ class TestReplicate(JobContract):
     def success(self, request: ImageRequest) -> list[Reply]:
         return [CREATED, RUNNING, SUCCEEDED, image_reply(FINAL_IMAGE)]
 
+    def uploaded(self, number: int) -> list[Reply]:
+        file_id = f"q7v3k0r1z9rmy0cw1h2t8b4n5{number}"
+        return [json_reply({"id": file_id, "urls": {"get": f"https://api.replicate.com/v1/files/{file_id}"}}, 201)]
+
+    def reserved(self) -> frozenset[str]:
+        return RESERVED_OPTIONS
+
+    def set_by_the_gateway(self) -> Iterator[str]:
+        for path in self._golden_folder().glob("*.json"):
+            if path.stem != "flux_dev_own_fields":
+                yield from json.loads(path.read_text(encoding="utf-8"))["body"]["input"]
+
     def cases(self) -> Sequence[Case]:
         return CASES
 
@@ -221,25 +238,39 @@ class TestReplicate(JobContract):
         return {"code": errors.CODES, "end": errors.ENDINGS, "status": errors.STATUSES}
 
     def goldens(self) -> Mapping[str, ProviderModel]:
-        sold_here = sorted(set(REQUESTS) - {"generate_512", "format_webp", "thinking_minimal", "thinking_high"})
+        lacking = {"generate_512", "format_webp", "thinking_minimal", "thinking_high", "extras"}
+        sold_here = sorted(set(REQUESTS) - lacking)
         return {
             **dict.fromkeys(sold_here, NANO_BANANA_2),
+            "image_search": NANO_BANANA_2,
             "pro_generate_no_tier": NANO_BANANA_PRO,
             "pro_edit_4k": NANO_BANANA_PRO,
+            "pro_safety_strict": NANO_BANANA_PRO,
+            "pro_safety_standard": NANO_BANANA_PRO,
+            "pro_safety_relaxed": NANO_BANANA_PRO,
             "first_generate_nothing_asked": NANO_BANANA,
             "first_edit": NANO_BANANA,
             "flux_wide": FLUX_SCHNELL,
             "flux_512_webp_seed": FLUX_SCHNELL,
             "flux_dev_nothing_asked": FLUX_DEV,
+            "flux_dev_own_fields": FLUX_DEV,
+            "flux_count_3_quality": FLUX_SCHNELL,
         }
 
     def more_requests(self) -> Mapping[str, ImageRequest]:
         nothing = REQUESTS["generate_nothing_asked"]
         return {
             **super().more_requests(),
+            "image_search": replace(nothing, image_search=True),
             "pro_generate_no_tier": replace(nothing, resolution=None),
             "flux_512_webp_seed": replace(
                 FLUX_REQUEST, resolution=Resolution.R512, pixels=(672, 384), output_format=OutputFormat.WEBP, seed=42
             ),
             "flux_dev_nothing_asked": replace(nothing, resolution=None),
+            "flux_dev_own_fields": replace(
+                nothing,
+                resolution=None,
+                provider_options={"replicate": {"guidance": 2.5, "num_inference_steps": 20}, "fal": {"x": 1}},
+            ),
+            "flux_count_3_quality": replace(FLUX_REQUEST, n=3, output_format=OutputFormat.JPEG, output_compression=70),
         }

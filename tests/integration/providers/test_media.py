@@ -11,9 +11,10 @@ import pytest
 import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from providers.blobs import MemoryBlob
 from providers.credentials import StaticKey
 from providers.spec.adapter import Endpoint
-from providers.spec.conversation import HttpCall, Trust, Unanswered
+from providers.spec.conversation import HttpCall, Raw, Trust, Unanswered
 from providers.transport import Transport
 from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen, loopback, routes, texts_of
 
@@ -160,3 +161,23 @@ async def test_a_redirect_without_a_location_and_one_of_a_post_are_handed_back(w
     assert await world.fetch("https://media.test/1") == b"302"
     assert await world.fetch("https://media.test/2", "POST") == b"307"
     assert world.media.targets == ["GET /1", "POST /2"]
+
+
+async def test_a_file_is_handed_to_a_listed_host_whole_and_without_the_credential(world: World) -> None:
+    content = bytes(range(256)) * 4096
+    world.serves({"PUT /put?signature=%2F": picture})
+    call = HttpCall(
+        "PUT",
+        "https://media.test/put?signature=%2F",
+        Trust.RESPONSE,
+        headers={"content-type": "image/webp"},
+        body=(Raw(MemoryBlob(content)),),
+    )
+    endpoint = Endpoint("vendor", world.vendor.base_url, frozenset({"media.test"}))
+    reply = await world.transport.send(call, endpoint, KEY)
+    assert reply.status == 200
+    (seen,) = world.media.requests
+    assert seen.body == content
+    assert (seen.headers["content-type"], seen.headers["content-length"]) == ("image/webp", str(len(content)))
+    assert "authorization" not in seen.headers
+    assert CANARY not in str(seen.headers)

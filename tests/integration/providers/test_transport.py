@@ -78,6 +78,17 @@ async def test_a_url_out_of_a_reply_on_the_same_origin_gets_the_credential(
 
 
 @pytest.mark.parametrize("trust", Trust)
+async def test_a_second_configured_origin_gets_the_credential_too(
+    server: Loopback, transport: Transport, trust: Trust
+) -> None:
+    async with loopback() as other:
+        where = Endpoint("vendor", server.base_url, also=frozenset({f"{other.base_url}/below"}))
+        await transport.send(HttpCall("GET", f"{other.base_url}/storage", trust), where, KEY)
+        assert other.requests[0].headers["authorization"] == f"Key {CANARY}"
+        assert server.accepted == 0
+
+
+@pytest.mark.parametrize("trust", Trust)
 async def test_another_port_is_another_origin_and_sees_nothing_at_all(
     server: Loopback, transport: Transport, trust: Trust
 ) -> None:

@@ -148,14 +148,14 @@ async def test_when_two_deliver_at_once_all_that_is_told_is_of_the_same_try_and_
         keep.append((here, made))
         name = made.winner.offer.provider
         cost = Decimal(TWO[name])
-        assert made.delivered.blob.read() == name.encode()
+        assert [image.blob.read() for image in made.images] == [name.encode()]
         assert made.usage == Usage(output_tokens=TOKENS[name])
         assert [warning.message for warning in made.warnings] == [f"{name} has none"]
         assert made.cost == made.winner.cost == cost
         assert sum(each is made.winner for each in made.attempts) == 1
-        headers = headers_of(made.attempts, winner=made.winner)
+        headers = headers_of(made.attempts, winners=[made.winner], cost=made.cost)
         assert (headers["x-gateway-provider"], headers["x-gateway-cost-usd"]) == (name, TWO[name])
-        metadata = metadata_of(made.attempts, resolution=None, winner=made.winner)
+        metadata = metadata_of(made.attempts, resolution=None, winners=[made.winner], cost=made.cost)
         assert (metadata["provider"], metadata["cost_usd"]) == (name, TWO[name])
         paid = {each.offer.provider: (each.outcome, each.spend, each.cost) for each in made.attempts}
         assert paid == {each: ("ok", Spend.CHARGED, Decimal(amount)) for each, amount in TWO.items()}

@@ -15,7 +15,7 @@ from app.telemetry import Telemetry
 from providers.blobs import MemoryBlob
 from providers.converse import Driver, Provider
 from providers.spec.errors import ProviderError
-from providers.spec.request import OutputFormat
+from providers.spec.request import ImageRequest, OutputFormat
 from providers.spec.result import ImageResult, Usage, Warning
 from providers.workers import Workers
 from routing.breaker import Breaker
@@ -38,23 +38,32 @@ class Vendors:
         self.answers = asyncio.Event()
         self.faults: dict[str, ProviderError] = {}
         """By provider; one without an entry delivers an image that bears its name."""
+        self.fail_first: Counter[str] = Counter()
+        """How many calls to a provider fail as ``faults`` says before the others deliver; none: all."""
+        self.makes: dict[str, int] = {}
+        """By provider, the most images one call brings; one without an entry brings as many as it is asked for."""
         self.asked: list[str] = []
+        self.requests: list[ImageRequest] = []
+        """What each call asked for, in order."""
         self.at_work: Counter[str] = Counter()
         self.most_at_work: Counter[str] = Counter()
 
-    async def converse(self, conversation: object, provider: Any, trace: Any, **limits: Any) -> ImageResult:
-        """As ``Driver.converse``."""
+    async def converse(self, conversation: ImageRequest, provider: Any, trace: Any, **limits: Any) -> ImageResult:
+        """As ``Driver.converse``, but that a conversation is what its adapter was asked for."""
         name: str = provider.name
         self.asked.append(name)
+        self.requests.append(conversation)
+        call = self.asked.count(name)
         self.at_work[name] += 1
         self.most_at_work[name] = max(self.most_at_work[name], self.at_work[name])
         trace.committed = True
         try:
             await self.answers.wait()
-            if name in self.faults:
+            if name in self.faults and call <= (self.fail_first[name] or call):
                 raise self.faults[name]
-            image = MemoryBlob(name.encode())
-            return ImageResult((image,), Usage(output_tokens=TOKENS[name]), (Warning("seed", f"{name} has none"),))
+            made = min(conversation.n, self.makes.get(name, conversation.n))
+            images = tuple(MemoryBlob(name.encode()) for _ in range(made))
+            return ImageResult(images, Usage(output_tokens=TOKENS[name]), (Warning("seed", f"{name} has none"),))
         finally:
             self.at_work[name] -= 1
 
@@ -62,9 +71,9 @@ class Vendors:
 class Inspectors:
     """Stands in for the workers: whatever was delivered is an image."""
 
-    async def run(self, work: object, blob: MemoryBlob, *others: object) -> Delivered:
-        """As ``Workers.run`` with ``verify``."""
-        return Delivered(blob, OutputFormat.PNG, 1024, 1024, blob.length)
+    async def run(self, work: object, result: ImageResult, *others: object) -> tuple[Delivered, ...]:
+        """As ``Workers.run`` with what looks at deliveries."""
+        return tuple(Delivered(blob, OutputFormat.PNG, 1024, 1024, blob.length) for blob in result.images)
 
 
 @dataclass
@@ -129,7 +138,7 @@ class _Asked:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.adapter = SimpleNamespace(converse=lambda *asked: None)
+        self.adapter = SimpleNamespace(converse=lambda request, model: request)
 
 
 async def ticks(count: int) -> None:

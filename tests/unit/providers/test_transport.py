@@ -9,6 +9,9 @@ from providers.spec.conversation import HttpCall, Trust, Unanswered
 from providers.transport import is_public, resolve
 
 ENDPOINT = Endpoint("fal", "https://queue.vendor.test", frozenset({"media.test", ".media.test", "other.test"}))
+TWO = Endpoint(
+    "fal", "https://queue.vendor.test", frozenset({"media.test"}), frozenset({"https://rest.vendor.test/below"})
+)
 PREFIXED = Endpoint("fal", "http://127.0.0.1:9090/fal")
 
 
@@ -36,6 +39,53 @@ def test_a_relative_url_keeps_the_prefix_of_the_base() -> None:
 )
 def test_an_absolute_url_on_the_configured_origin_gets_the_credential(url: str, trust: Trust) -> None:
     assert resolved(url, trust)[1] is True
+
+
+@pytest.mark.parametrize("trust", Trust)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://queue.vendor.test/r/1",
+        "https://rest.vendor.test/storage/upload?x=%2F",
+        "HTTPS://REST.vendor.test:443/elsewhere",
+    ],
+)
+def test_every_configured_origin_gets_the_credential(url: str, trust: Trust) -> None:
+    assert resolved(url, trust, TWO)[1] is True
+    if "queue" not in url:
+        refused(url, trust)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://rest.vendor.test/x",
+        "https://rest.vendor.test:8443/x",
+        "https://rest.vendor.test./x",
+        "https://key@rest.vendor.test/x",
+        "https://rest.vendor.test@evil.test/x",
+        "https://rest.vendor.test.evil.test/x",
+        "https://evilrest.vendor.test/x",
+        "https://vendor.test/x",
+    ],
+)
+def test_what_only_resembles_a_second_origin_is_refused(url: str) -> None:
+    for trust in Trust:
+        refused(url, trust, TWO)
+
+
+def test_a_relative_url_stays_on_the_first_origin() -> None:
+    assert resolved("/storage/x", Trust.CONFIGURED, TWO) == ("https://queue.vendor.test/storage/x", True)
+
+
+def test_a_file_is_handed_to_a_listed_media_host_bare_and_to_no_other_host() -> None:
+    def put(url: str) -> HttpCall:
+        return HttpCall("PUT", url, Trust.RESPONSE, body=(b"x",))
+
+    assert resolve(put("https://media.test/put?signature=a%2Fb"), TWO)[1] is False
+    for url in ("https://storage.elsewhere.test/put", "http://media.test/put", "https://169.254.169.254/put"):
+        with pytest.raises(Unanswered):
+            resolve(put(url), TWO)
 
 
 def test_loopback_over_http_is_admitted_by_being_the_configured_origin_alone() -> None:

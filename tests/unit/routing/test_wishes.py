@@ -145,7 +145,7 @@ def test_being_left_out_by_name_comes_before_the_price() -> None:
 
 @pytest.mark.parametrize(
     ("request_", "parameter"),
-    [(replace(REQUEST, seed=7), "seed"), (replace(REQUEST, extras={"guidance_scale": 3}), "guidance_scale")],
+    [(replace(REQUEST, seed=7), "seed"), (replace(REQUEST, negative_prompt="hands"), "negative_prompt")],
 )
 def test_a_parameter_that_would_be_ignored_is_an_objection_only_where_all_are_required(
     request_: ImageRequest, parameter: str

@@ -204,7 +204,7 @@ def test_capabilities_are_those_of_each_vendors_version() -> None:
     assert not nb2["gemini"].output_formats
     assert nb2["gemini"].native_format is OutputFormat.JPEG
     assert nb2["vertex"].output_formats == {OutputFormat.PNG, OutputFormat.JPEG}
-    assert nb2["fal"].output_formats == set(OutputFormat)
+    assert nb2["fal"].output_formats == {OutputFormat.PNG, OutputFormat.JPEG, OutputFormat.WEBP}
     assert nb2["fal"].min_prompt_chars == 3
     assert R512 not in nb2["replicate"].resolutions
     assert [provider for provider, capability in nb2.items() if capability.seed] == ["gemini", "vertex", "fal"]
@@ -215,7 +215,7 @@ def test_capabilities_are_those_of_each_vendors_version() -> None:
 
 def test_the_first_nano_banana_comes_as_png_from_the_gemini_api() -> None:
     offer = next(offer for offer in CATALOG.offers if offer.key == f"gemini/{NB1}")
-    assert offer.capability.deliverable_formats == {OutputFormat.PNG}
+    assert (offer.capability.output_formats, offer.capability.native_format) == (set(), OutputFormat.PNG)
     assert offer.capability.max_input_images == 3
 
 

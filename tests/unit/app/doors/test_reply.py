@@ -42,3 +42,14 @@ async def test_a_client_that_does_not_read_is_given_up(monkeypatch: pytest.Monke
 
     with pytest.raises(ClientTooSlowError):
         await PartsResponse([b"x"], {})(SCOPE, nothing, send)
+
+
+async def test_a_client_that_takes_all_but_the_end_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.doors.reply.WRITE_SECONDS", 0.05)
+
+    async def send(message: Message) -> None:
+        if not message.get("more_body", True):
+            await asyncio.Event().wait()
+
+    with pytest.raises(ClientTooSlowError):
+        await PartsResponse([b"x"], {})(SCOPE, nothing, send)

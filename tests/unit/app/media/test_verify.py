@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
+from dataclasses import replace
 
+import pillow_heif
 import pytest
+from PIL import Image
 
 from app.media.verify import Check, NotDeliveredError, verify
 from providers.blobs import Base64Blob, MemoryBlob
@@ -67,12 +71,39 @@ def test_half_an_image_is_incomplete(format: str, share: float) -> None:
     assert failed_check(data[: int(len(data) * share)], asked()) is Check.COMPLETE
 
 
-def test_another_format_than_the_asked_one_fails() -> None:
-    assert failed_check(picture("PNG", 512, 512), asked(format=OutputFormat.WEBP)) is Check.FORMAT
+def test_another_format_than_the_asked_one_passes_for_it_can_be_converted() -> None:
+    delivered = verify(MemoryBlob(picture("PNG", 512, 512)), asked(format=OutputFormat.WEBP), NANO_BANANA_2)
+    assert delivered.format is OutputFormat.PNG
+    assert delivered.warnings == ()
 
 
 def test_a_format_nobody_can_ask_for_fails() -> None:
-    assert failed_check(picture("GIF", 512, 512), asked()) is Check.FORMAT
+    kept = io.BytesIO()
+    pillow_heif.from_pillow(Image.open(io.BytesIO(picture("PNG", 512, 512)))).save(kept)  # type: ignore[no-untyped-call]
+    assert failed_check(kept.getvalue(), asked()) is Check.FORMAT
+
+
+@pytest.mark.parametrize("format", ["BMP", "TIFF"])
+def test_bmp_and_tiff_fail_though_they_are_pictures(format: str) -> None:
+    assert failed_check(picture(format, 512, 512), asked()) in (Check.COMPLETE, Check.FORMAT)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_a_flat_picture_of_the_right_size_fails(format: str) -> None:
+    kept = io.BytesIO()
+    Image.new("RGB", (512, 512)).save(kept, format)
+    assert failed_check(kept.getvalue(), asked()) is Check.NOT_FLAT
+
+
+def test_a_small_file_damaged_in_the_middle_fails_when_it_is_looked_at() -> None:
+    data = picture("PNG", 512, 512)
+    middle = len(data) // 2
+    assert failed_check(data[:middle] + b"\xff" * 40 + data[middle + 40 :], asked()) is Check.DECODABLE
+
+
+def test_the_size_asked_for_to_the_pixel_is_not_what_the_vendor_is_held_to() -> None:
+    request = replace(asked("3:2"), exact_pixels=(600, 400), output_format=OutputFormat.JPEG)
+    assert verify(MemoryBlob(picture("PNG", 632, 424)), request, NANO_BANANA_2).width == 632
 
 
 @pytest.mark.parametrize("size", [(512, 512), (475, 512), (512, 475), (2048, 2048)])

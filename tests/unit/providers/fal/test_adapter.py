@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
 from providers.fal.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, FalAdapter
+from providers.fal.uploads import INLINE_CHARACTERS, REST_URL
 from providers.job_dialect.asking import LONGEST_PAUSE_S
 from providers.spec.adapter import ProviderModel
 from providers.spec.blob import BlobDamagedError
-from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, HttpCall, Pause, Reply, Trust, Unanswered
+from providers.spec.conversation import (
+    BLOB_KEY,
+    Abandoned,
+    AbandonReason,
+    HttpCall,
+    Pause,
+    Raw,
+    Reply,
+    Trust,
+    Unanswered,
+)
 from providers.spec.errors import Fault, ProviderError, Spend
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution, Safety
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
 from tests.unit.providers.leaving import abandoned_after, spend_by_step
 
@@ -192,6 +204,14 @@ class TestResults:
         two = json_reply({"images": [{"url": FILE}, {"url": f"{FILE}?2"}]})
         assert self.images(two, image_reply(PNG), image_reply(Picture(b"second"))) == [b"a picture", b"second"]
 
+    def test_fewer_images_than_asked_for_are_what_there_is(self) -> None:
+        four = replace(REQUEST, n=4)
+        two = json_reply({"images": [{"url": FILE}, {"url": f"{FILE}?2"}]})
+        answers = [SUBMITTED, COMPLETED, two, image_reply(PNG), image_reply(Picture(b"second"))]
+        outcome = drive(FalAdapter().converse(four, MODEL), answers)
+        assert outcome.result is not None
+        assert [image.read() for image in outcome.result.images] == [b"a picture", b"second"]
+
     def test_only_the_flagged_one_of_two_images_is_withheld(self) -> None:
         two = json_reply({"images": [{"url": FILE}, {"url": f"{FILE}?2"}], "has_nsfw_concepts": [True, False]})
         assert self.images(two, image_reply(Picture(b"second"))) == [b"second"]
@@ -221,10 +241,26 @@ class TestInputs:
             document = self.body(replace(EDIT, images=(Picture(b"x", claimed),)))
             assert document["image_urls"] == ["data:image/png;base64,eA=="]
 
-    def test_junk_in_extras_is_not_passed_on(self) -> None:
-        extras = {"system_prompt": 7, "num_inference_steps": True, "loras": ["x"]}
-        assert self.body(replace(REQUEST, extras=extras)) == self.body(REQUEST)
-        assert self.body(replace(REQUEST, extras=extras), FLUX) == self.body(REQUEST, FLUX)
+    def test_a_callers_own_fields_rule_over_the_gateways_defaults(self) -> None:
+        options = {"enable_safety_checker": False, "guidance_scale": 3.5, "loras": [{"path": "x"}]}
+        document = self.body(replace(REQUEST, provider_options={"fal": options}), FLUX)
+        assert options.items() <= document.items()
+        assert document.keys() - self.body(REQUEST, FLUX).keys() == {"guidance_scale", "loras"}
+
+    def test_another_providers_fields_are_not_passed_on(self) -> None:
+        elsewhere = replace(REQUEST, provider_options={"replicate": {"prompt": "x", "go_fast": True}})
+        assert self.body(elsewhere) == self.body(REQUEST)
+
+    def test_a_seed_goes_along_for_one_image_only_and_with_flux_for_any_number(self) -> None:
+        many = replace(REQUEST, seed=7, n=3)
+        assert self.body(replace(many, n=1))["seed"] == 7
+        assert "seed" not in self.body(many)
+        assert self.body(many, FLUX)["seed"] == 7
+
+    def test_safety_is_not_asked_of_a_model_without_levels(self) -> None:
+        for schema in ("nano-banana", "flux"):
+            model = ProviderModel("fal-ai/x", schema)
+            assert self.body(replace(REQUEST, safety=Safety.STRICT), model) == self.body(REQUEST, model)
 
     @pytest.mark.parametrize(
         ("request_", "schema", "parameter"),
@@ -233,6 +269,10 @@ class TestInputs:
             (replace(REQUEST, resolution=Resolution.R2K), "nano-banana", "resolution"),
             (EDIT, "flux", "image"),
             (replace(REQUEST, output_format=OutputFormat.WEBP), "flux", "output_format"),
+            (replace(REQUEST, output_format=OutputFormat.AVIF), "nano-banana-2", "output_format"),
+            (replace(REQUEST, web_search=True), "nano-banana", "web_search"),
+            (replace(REQUEST, web_search=True), "flux", "web_search"),
+            (replace(REQUEST, image_search=True), "nano-banana-2", "image_search"),
             (replace(REQUEST, mask=PNG), "nano-banana-2", "mask"),
         ],
     )
@@ -242,10 +282,67 @@ class TestInputs:
         assert (caught.value.fault, caught.value.parameter) == (Fault.UNSUPPORTED, parameter)
         assert caught.value.spend is Spend.NONE
 
-    def test_wishes_without_a_field_become_warnings(self) -> None:
-        extras = {"negative_prompt": "rain", "system_prompt": "be brief"}
+    def test_a_seed_that_was_left_out_is_a_warning(self) -> None:
         answers = [SUBMITTED, COMPLETED, RESULT, image_reply(PNG)]
-        for model, warned in ((MODEL, ["negative_prompt"]), (FLUX, ["negative_prompt", "system_prompt"])):
-            outcome = drive(FalAdapter().converse(replace(REQUEST, extras=extras), model), answers)
+        for model, n, warned in ((MODEL, 2, ["seed"]), (MODEL, 1, []), (FLUX, 2, [])):
+            outcome = drive(FalAdapter().converse(replace(REQUEST, seed=7, n=n), model), answers)
             assert outcome.result is not None
             assert [warning.parameter for warning in outcome.result.warnings] == warned
+
+
+class TestUploads:
+    LARGE = Picture(b"large" * 200_000, "image/webp")
+    UPLOADING = replace(EDIT, images=(LARGE,))
+    PLACE = json_reply({"upload_url": "https://v3.fal.media/put/1?s=a%2Fb", "file_url": "https://v3.fal.media/f/1"})
+    DONE: ClassVar[list[Answer]] = [SUBMITTED, COMPLETED, RESULT, image_reply(PNG)]
+
+    def test_the_bytes_go_where_the_reply_says_and_expire(self) -> None:
+        conversation = FalAdapter().converse(self.UPLOADING, MODEL)
+        calls = drive(conversation, [self.PLACE, Reply(200, {}), *self.DONE]).calls
+        assert (calls[0].method, calls[0].url) == (
+            "POST",
+            f"{REST_URL}/storage/upload/initiate?storage_type=fal-cdn-v3",
+        )
+        assert calls[0].headers == {"x-fal-object-lifecycle": '{"expiration_duration_seconds": 3600}'}
+        assert calls[1] == HttpCall(
+            "PUT",
+            "https://v3.fal.media/put/1?s=a%2Fb",
+            Trust.RESPONSE,
+            headers={"content-type": "image/webp"},
+            body=(Raw(self.LARGE),),
+        )
+        assert sent_json(calls[2])["image_urls"] == ["https://v3.fal.media/f/1"]
+
+    def test_the_key_goes_to_the_storage_of_fal_itself_only(self) -> None:
+        assert FalAdapter().endpoint.also == {REST_URL}
+        elsewhere = FalAdapter("http://127.0.0.1:9090/fal")
+        assert elsewhere.endpoint.also == frozenset()
+        call = next(elsewhere.converse(self.UPLOADING, MODEL))
+        assert isinstance(call, HttpCall)
+        assert call.url == "/storage/upload/initiate?storage_type=fal-cdn-v3"
+
+    def test_images_of_a_few_hundred_kilobytes_are_not_uploaded(self) -> None:
+        within = Picture(b"x" * (INLINE_CHARACTERS * 3 // 4 - 30))
+        (first, *_) = drive(FalAdapter().converse(replace(EDIT, images=(within,)), MODEL), self.DONE).calls
+        assert first.commits
+
+    @pytest.mark.parametrize(
+        "place", [{}, {"upload_url": "https://v3.fal.media/1"}, {"file_url": "x", "upload_url": 7}]
+    )
+    def test_a_place_without_both_links_is_no_place_and_its_link_stays_out_of_the_log(self, place: object) -> None:
+        error = drive(FalAdapter().converse(self.UPLOADING, MODEL), [json_reply(place)]).failure()
+        assert (error.fault, error.spend, error.detail) == (Fault.BAD_REPLY, Spend.NONE, "upload: HTTP 200")
+
+    def test_a_file_that_is_too_large_is_unsupported_and_the_image_is_named(self) -> None:
+        refused = json_reply({"detail": [{"type": "file_too_large", "msg": "no"}]}, 413)
+        error = drive(FalAdapter().converse(self.UPLOADING, MODEL), [refused]).failure()
+        assert (error.fault, error.parameter, error.detail) == (
+            Fault.UNSUPPORTED,
+            "image",
+            "upload: HTTP 413 file_too_large",
+        )
+
+    def test_an_empty_account_is_known_by_its_upload_too(self) -> None:
+        locked = json_reply({"detail": "User is locked. Reason: Exhausted balance."}, 403)
+        error = drive(FalAdapter().converse(self.UPLOADING, MODEL), [locked]).failure()
+        assert error.fault is Fault.OUT_OF_FUNDS

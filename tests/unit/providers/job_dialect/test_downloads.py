@@ -61,6 +61,17 @@ def test_a_lost_picture_is_charged_and_says_what_came_last() -> None:
     assert failed(*[RESET] * 3) == (Fault.UNREACHABLE, Spend.CHARGED, sentence, "the connection broke")
 
 
+def test_one_lost_picture_of_several_is_left_out_and_the_order_kept() -> None:
+    urls = [URL, f"{URL}?2", f"{URL}?3"]
+    outcome = drive(downloading(*urls), [image_reply(FIRST), *[json_reply({}, 404)] * 3, image_reply(SECOND)])
+    assert images(outcome) == (FIRST, SECOND)
+
+
+def test_when_all_are_lost_the_last_says_why() -> None:
+    error = drive(downloading(URL, f"{URL}?2"), [*[RESET] * 3, *[json_reply({}, 404)] * 3]).failure()
+    assert (error.fault, error.spend, error.detail) == (Fault.UNREACHABLE, Spend.CHARGED, "HTTP 404")
+
+
 def test_a_success_without_a_picture_is_not_tried_again() -> None:
     fault, spend, message, _ = failed(Reply(200, {}))
     assert (fault, spend, message) == (Fault.BAD_REPLY, Spend.CHARGED, "Example answered without a usable image.")

@@ -7,6 +7,8 @@ import pytest
 from providers.job_dialect.reading import (
     UnreadableError,
     data_url,
+    image_type,
+    link,
     linked,
     object_if_any,
     object_in,
@@ -55,6 +57,13 @@ def test_without_a_usable_link_the_job_s_own_path_is_called(link: object) -> Non
         linked("PUT", link, "", "/cancel")
 
 
+def test_a_link_is_taken_as_it_is_and_anything_else_is_unreadable() -> None:
+    assert link("https://x/y?z=%2F") == "https://x/y?z=%2F"
+    for odd in NO_LINKS:
+        with pytest.raises(UnreadableError):
+            link(odd)
+
+
 def test_an_id_cannot_leave_its_path_segment() -> None:
     assert path_segment("../x?y#z%") == "..%2Fx%3Fy%23z%25"
 
@@ -78,5 +87,6 @@ def test_what_names_no_picture_is_none(odd: object) -> None:
 def test_an_input_image_of_doubtful_type_is_called_png() -> None:
     for claimed in ("", "text/html", 'image/png";x="', "IMAGE/PNG"):
         image = Picture(b"x", claimed)
+        assert image_type(image) == "image/png"
         assert data_url(image) == AsBase64(image, "data:image/png;base64,")
     assert data_url(Picture(b"x", "image/webp")).prefix == "data:image/webp;base64,"

@@ -12,9 +12,19 @@ from providers.job_dialect.asking import LONGEST_PAUSE_S
 from providers.replicate.adapter import FIRST_PAUSES_S, LATER_PAUSE_S, ReplicateAdapter
 from providers.spec.adapter import ProviderModel
 from providers.spec.blob import BlobDamagedError
-from providers.spec.conversation import BLOB_KEY, Abandoned, AbandonReason, HttpCall, Pause, Reply, Trust, Unanswered
+from providers.spec.conversation import (
+    BLOB_KEY,
+    Abandoned,
+    AbandonReason,
+    HttpCall,
+    Pause,
+    Raw,
+    Reply,
+    Trust,
+    Unanswered,
+)
 from providers.spec.errors import Fault, ProviderError, Spend
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution, Safety
 from tests.contract.driving import Answer, Picture, drive, image_reply, json_reply, pending, sent_json, text_reply
 from tests.unit.providers.leaving import abandoned_after, spend_by_step
 
@@ -154,6 +164,15 @@ class TestOutput:
         wanted = replace(REQUEST, n=2)
         assert self.images(prediction("processing", [FILE]), *answers, request=wanted) == [b"a picture", b"second"]
 
+    def test_fewer_pictures_than_asked_for_are_what_there_is_once_it_ended(self) -> None:
+        wanted = replace(REQUEST, n=3)
+        assert self.images(
+            prediction("succeeded", [FILE, f"{FILE}?2"]),
+            image_reply(PNG),
+            image_reply(Picture(b"second")),
+            request=wanted,
+        ) == [b"a picture", b"second"]
+
     def test_a_data_url_is_decoded_in_place(self) -> None:
         data_url = "data:image/png;base64," + base64.b64encode(b"tiny").decode()
         outcome = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, prediction("succeeded", data_url)])
@@ -183,6 +202,10 @@ class TestInputs:
             (replace(REQUEST, resolution=Resolution.R2K), "flux-schnell", "resolution"),
             (replace(REQUEST, output_format=OutputFormat.WEBP), "nano-banana-pro", "output_format"),
             (EDIT, "flux-dev", "image"),
+            (replace(REQUEST, output_format=OutputFormat.GIF), "flux-schnell", "output_format"),
+            (replace(REQUEST, web_search=True), "nano-banana-pro", "web_search"),
+            (replace(REQUEST, image_search=True), "nano-banana-pro", "image_search"),
+            (replace(REQUEST, image_search=True), "flux-dev", "image_search"),
             (replace(REQUEST, mask=PNG), "nano-banana-2", "mask"),
         ],
     )
@@ -197,15 +220,82 @@ class TestInputs:
         assert isinstance(call, HttpCall)
         assert sent_json(call)["input"]["image_input"] == ["data:image/png;base64,eA=="]
 
-    def test_wishes_without_a_field_become_warnings(self) -> None:
-        request = replace(REQUEST, seed=7, extras={"negative_prompt": "rain", "system_prompt": "be brief"})
-        in_extras = ["negative_prompt", "system_prompt"]
-        for model, warned in ((MODEL, ["seed", *in_extras]), (FLUX, in_extras)):
-            outcome = drive(ReplicateAdapter().converse(request, model), [SUCCEEDED, image_reply(PNG)])
-            assert outcome.result is not None
-            assert [warning.parameter for warning in outcome.result.warnings] == warned
+    def body(self, request: ImageRequest, model: ProviderModel = MODEL) -> dict[str, object]:
+        call = next(ReplicateAdapter().converse(request, model))
+        assert isinstance(call, HttpCall)
+        document: dict[str, object] = sent_json(call)["input"]
+        return document
+
+    def test_web_search_alone_says_nothing_of_images(self) -> None:
+        searching = self.body(replace(REQUEST, web_search=True))
+        assert searching["google_search"] is True
+        assert "image_search" not in searching
+
+    def test_safety_is_not_asked_of_a_model_without_levels(self) -> None:
+        for model in (MODEL, FLUX):
+            assert self.body(replace(REQUEST, safety=Safety.STRICT), model) == self.body(REQUEST, model)
+
+    def test_a_callers_own_fields_go_into_the_input(self) -> None:
+        options: dict[str, dict[str, object]] = {
+            "replicate": {"go_fast": False, "disable_safety_checker": True},
+            "fal": {"prompt": "x"},
+        }
+        document = self.body(replace(REQUEST, provider_options=options), FLUX)
+        assert document == {**self.body(REQUEST, FLUX), "go_fast": False, "disable_safety_checker": True}
 
     def test_the_prompt_in_an_error_text_stays_out_of_the_detail(self) -> None:
         failed = prediction("failed", error="could not paint a lighthouse in fog, sorry")
         error = drive(ReplicateAdapter().converse(REQUEST, MODEL), [CREATED, failed]).failure()
         assert "lighthouse" not in error.detail
+
+
+class TestUploads:
+    LARGE = Picture(b"large" * 60_000, "image/jpeg")
+    UPLOADING = replace(EDIT, images=(LARGE,))
+    LINK = "https://api.replicate.com/v1/files/f1"
+    STORED = json_reply({"id": "f1", "urls": {"get": LINK}}, 201)
+
+    def test_an_upload_is_a_form_of_one_part_that_is_read_while_it_is_sent(self) -> None:
+        adapter = ReplicateAdapter(boundary=lambda: "b0undary")
+        calls = drive(adapter.converse(self.UPLOADING, MODEL), [self.STORED, SUCCEEDED, image_reply(PNG)]).calls
+        head = (
+            b"--b0undary\r\n"
+            b'Content-Disposition: form-data; name="content"; filename="image-1.jpg"\r\n'
+            b"Content-Type: image/jpeg\r\n\r\n"
+        )
+        assert calls[0] == HttpCall(
+            "POST",
+            "/v1/files",
+            headers={"content-type": "multipart/form-data; boundary=b0undary"},
+            body=(head, Raw(self.LARGE), b"\r\n--b0undary--\r\n"),
+        )
+        assert sent_json(calls[1])["input"]["image_input"] == [self.LINK]
+
+    def test_no_two_uploads_have_the_same_boundary(self) -> None:
+        calls = [next(ReplicateAdapter().converse(self.UPLOADING, MODEL)) for _ in range(2)]
+        boundaries = {call.headers["content-type"] for call in calls if isinstance(call, HttpCall)}
+        assert len(boundaries) == 2
+
+    def test_a_media_type_cannot_break_out_of_its_line(self) -> None:
+        odd = replace(self.UPLOADING, images=(Picture(self.LARGE.content, 'image/png\r\nX: y"'),))
+        call = next(ReplicateAdapter().converse(odd, MODEL))
+        assert isinstance(call, HttpCall)
+        assert isinstance(call.body[0], bytes)
+        assert b'filename="image-1.png"\r\nContent-Type: image/png\r\n\r\n' in call.body[0]
+
+    def test_what_the_documentation_allows_inline_is_not_uploaded(self) -> None:
+        within, beyond = (Picture(b"x" * size) for size in (196_000, 200_000))
+        for image, uploaded in ((within, False), (beyond, True)):
+            call = next(ReplicateAdapter().converse(replace(EDIT, images=(image,)), MODEL))
+            assert isinstance(call, HttpCall)
+            assert call.commits is not uploaded
+
+    @pytest.mark.parametrize("stored", [{}, {"urls": None}, {"urls": {"get": "ftp://x"}}, {"urls": {"get": 7}}])
+    def test_a_file_without_a_link_is_a_bad_reply(self, stored: object) -> None:
+        error = drive(ReplicateAdapter().converse(self.UPLOADING, MODEL), [json_reply(stored, 201)]).failure()
+        assert (error.fault, error.spend, error.detail) == (Fault.BAD_REPLY, Spend.NONE, "upload: HTTP 201")
+
+    def test_a_throttled_upload_says_how_long_to_wait(self) -> None:
+        throttled = json_reply({"detail": "Request was throttled. Your rate limit resets in ~30s."}, 429)
+        error = drive(ReplicateAdapter().converse(self.UPLOADING, MODEL), [throttled]).failure()
+        assert (error.fault, error.retry_after) == (Fault.RATE_LIMITED, 30.0)

@@ -213,3 +213,59 @@ async def test_storage_takes_any_body_for_an_answer(body: Any) -> None:
         await client.put(told["upload_url"], content=picture())
         edit = {"prompt": "make it blue", "image_urls": [told["file_url"]]}
         assert (await fal(client, edit, "fal-ai/nano-banana-2/edit")).status_code == 200
+
+
+async def test_storage_wants_a_key_to_name_a_place_and_the_place_wants_none() -> None:
+    async with caller() as client:
+        initiate = "/fal/storage/upload/initiate?storage_type=fal-cdn-v3"
+        assert (await client.post(initiate, json={})).status_code == 401
+        told = (await client.post(initiate, json={"file_name": "image-1.png"}, headers=KEY)).json()
+        assert (await client.put(told["upload_url"], content=picture())).status_code == 200
+        file = await client.get(told["file_url"])
+        assert file.content == picture()
+        assert (await client.put("/fal/storage/upload/1-99-made-up.png", content=picture())).status_code == 403
+
+
+async def test_a_data_uri_that_should_have_been_uploaded_is_too_large() -> None:
+    async with caller() as client:
+        for letters, kind in ((9_000_000, "image_load_error"), (10_000_000, "file_too_large")):
+            body = {"prompt": "make it blue", "image_urls": ["data:image/png;base64," + "A" * letters]}
+            answer = await fal(client, body, "fal-ai/nano-banana-2/edit")
+            assert answer.json()["detail"][0]["type"] == kind
+
+
+async def test_a_short_list_is_billed_for_what_it_holds() -> None:
+    async with caller() as client:
+        await fault(client, "fal", "short_count")
+        answer = await fal(client, {"prompt": "a fox", "num_images": 4, "limit_generations": False})
+        assert len(answer.json()["images"]) == 3
+        (row,) = await books(client)
+        assert (row["images"], row["billed_usd"]) == (3, "0.24")
+
+
+async def test_input_images_are_written_down_as_they_arrived() -> None:
+    async with caller() as client:
+        told = (await client.post("/fal/storage/upload/initiate", json={}, headers=KEY)).json()
+        await client.put(told["upload_url"], content=picture((900, 500)))
+        urls = [told["file_url"], data_uri(picture())]
+        await fal(client, {"prompt": "make it blue", "image_urls": urls}, "fal-ai/nano-banana-2/edit")
+        arrived = (await client.get("/_control/inputs")).json()
+        assert [(each["provider"], each["width"], each["bytes"]) for each in arrived] == [
+            ("fal", 900, len(picture((900, 500)))),
+            ("fal", 640, len(picture())),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "fine"),
+    [
+        ("nano-banana-2", {"safety_tolerance": "6"}, True),
+        ("nano-banana-2", {"safety_tolerance": "7"}, False),
+        ("flux/schnell", {"enable_safety_checker": False, "num_inference_steps": 4}, True),
+        ("flux/schnell", {"enable_safety_checker": "no"}, False),
+    ],
+)
+async def test_safety_fields_are_checked(endpoint: str, body: dict[str, Any], fine: bool) -> None:
+    async with caller() as client:
+        answer = await fal(client, {"prompt": "a fox", **body}, f"fal-ai/{endpoint}")
+        assert answer.status_code == (200 if fine else 422)

@@ -173,3 +173,47 @@ async def test_metrics_count_the_images_and_name_the_resolution() -> None:
         flux = (await replicate(client, {"prompt": "a fox", "num_outputs": 3}, "black-forest-labs/flux-dev")).json()
         assert flux["metrics"]["image_output_count"] == 3
         assert "resolution" not in flux["metrics"]
+
+
+async def test_files_are_taken_with_a_token_only() -> None:
+    async with caller() as client:
+        files = {"content": ("in.png", picture(), "image/png")}
+        assert (await client.post("/replicate/v1/files", files=files)).status_code == 401
+        assert (await client.post("/replicate/v1/files", files={"other": b"x"}, headers=TOKEN)).status_code == 422
+
+
+async def test_a_data_uri_that_should_have_been_uploaded_is_refused_at_create() -> None:
+    async with caller() as client:
+        given = {"prompt": "blue", "image_input": ["data:image/png;base64," + "A" * 1_000_000]}
+        answer = await replicate(client, given)
+        assert answer.status_code == 422
+        assert answer.json()["invalid_fields"][0]["field"] == "input.image_input"
+        assert await books(client) == []
+        within = {"prompt": "blue", "image_input": ["data:image/png;base64," + "A" * 900_000]}
+        assert (await replicate(client, within)).json()["error"] == "An input image could not be read."
+
+
+async def test_a_short_list_is_billed_for_what_it_holds() -> None:
+    async with caller() as client:
+        await fault(client, "replicate", "short_count")
+        flux = "black-forest-labs/flux-schnell"
+        told = (await replicate(client, {"prompt": "a fox", "num_outputs": 4}, flux)).json()
+        assert (told["status"], len(told["output"])) == ("succeeded", 3)
+        (row,) = await books(client)
+        assert (row["images"], row["billed_usd"]) == (3, "0.009")
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "code"),
+    [
+        ("nano-banana-2", {"image_search": True, "google_search": True}, 201),
+        ("nano-banana-2", {"image_search": "yes"}, 422),
+        ("nano-banana-2", {"safety_filter_level": "block_only_high"}, 422),
+        ("nano-banana-pro", {"safety_filter_level": "block_low_and_above"}, 201),
+        ("nano-banana-pro", {"safety_filter_level": "none"}, 422),
+        ("nano-banana-pro", {"image_search": True}, 422),
+    ],
+)
+async def test_search_and_safety_are_fields_of_some_models(model: str, given: dict[str, Any], code: int) -> None:
+    async with caller() as client:
+        assert (await replicate(client, {"prompt": "a fox", **given}, f"google/{model}")).status_code == code

@@ -49,7 +49,7 @@ def test_the_parts_join_to_one_json_document() -> None:
     usage = Usage(
         input_tokens=10, output_tokens=1200, input_text_tokens=8, input_image_tokens=2, output_image_tokens=1120
     )
-    parts = success_parts(delivered, {"model": "m"}, created=1_800_000_000, usage=usage)
+    parts = success_parts([delivered], {"model": "m"}, created=1_800_000_000, usage=usage)
     document = json.loads(b"".join(parts))
     assert document == {
         "created": 1_800_000_000,
@@ -70,7 +70,7 @@ def test_the_parts_join_to_one_json_document() -> None:
 
 def test_usage_is_left_out_when_the_vendor_counted_nothing() -> None:
     delivered = Delivered(MemoryBlob(b"x"), OutputFormat.JPEG, 1, 1, 1)
-    assert "usage" not in json.loads(b"".join(success_parts(delivered, {}, created=0)))
+    assert "usage" not in json.loads(b"".join(success_parts([delivered], {}, created=0)))
 
 
 def test_the_images_base64_is_handed_through_without_a_copy() -> None:
@@ -85,8 +85,34 @@ def test_the_images_base64_is_handed_through_without_a_copy() -> None:
         def base64(self) -> bytes:
             return self.text
 
-    parts = success_parts(Delivered(Held(), OutputFormat.PNG, 1, 1, 3), {}, created=0)
+    parts = success_parts([Delivered(Held(), OutputFormat.PNG, 1, 1, 3)], {}, created=0)
     assert any(part is Held.text for part in parts)
+
+
+def delivered(data: bytes = b"x") -> Delivered:
+    return Delivered(MemoryBlob(data), OutputFormat.PNG, 2, 1, len(data))
+
+
+def test_several_images_stand_in_their_order() -> None:
+    document = json.loads(b"".join(success_parts([delivered(b"one"), delivered(b"two")], {}, created=0)))
+    assert [base64.b64decode(item["b64_json"]) for item in document["data"]] == [b"one", b"two"]
+
+
+def test_urls_take_the_place_of_base64() -> None:
+    urls = ['https://x/?a=1&b="2"', "https://x/2"]
+    document = json.loads(b"".join(success_parts([delivered(), delivered()], {}, created=0, urls=urls)))
+    assert document["data"] == [{"url": urls[0]}, {"url": urls[1]}]
+
+
+def test_a_transparent_background_is_told() -> None:
+    assert json.loads(b"".join(success_parts([delivered()], {}, created=0, transparent=True)))["background"] == (
+        "transparent"
+    )
+
+
+def test_headers_name_every_provider_that_delivered_once() -> None:
+    winners = (TRIED[2], attempt("gemini", "0.05"), TRIED[2])
+    assert headers_of(winners, winners=winners)["x-gateway-provider"] == "fal, gemini"
 
 
 UNTOLD = {"reason": "", "probe": False, "hedge": False}
@@ -94,7 +120,16 @@ UNTOLD = {"reason": "", "probe": False, "hedge": False}
 
 def test_metadata_tells_the_whole_story() -> None:
     told = [Warning("size", "is delivered as ...")]
-    metadata = metadata_of(TRIED, resolution=Resolution.R1K, warnings=told, policy="balanced")
+    won = (Delivered(MemoryBlob(b"abc"), OutputFormat.PNG, 1264, 848, 3), TRIED[2])
+    metadata = metadata_of(
+        TRIED,
+        resolution=Resolution.R1K,
+        warnings=told,
+        policy="balanced",
+        winners=TRIED[2:],
+        cost=TRIED[2].cost,
+        images=[won],
+    )
     assert metadata == {
         "model": "gemini-3.1-flash-image-preview",
         "provider": "fal",
@@ -102,6 +137,7 @@ def test_metadata_tells_the_whole_story() -> None:
         "resolution": "1K",
         "policy": "balanced",
         "cost_usd": "0.08",
+        "images": [{"provider": "fal", "size": "1264x848", "output_format": "png", "bytes": 3}],
         "attempts": [
             {"provider": "gemini", "provider_model": "gemini/nb2", "outcome": "overloaded", "seconds": 1.235,
              "spend": "none", "cost_usd": "0", **UNTOLD},
@@ -122,12 +158,12 @@ def test_metadata_of_an_error_names_no_provider_and_charges_nothing() -> None:
 
 
 def test_an_edit_names_the_vendors_id_for_edits() -> None:
-    metadata = metadata_of(TRIED[2:], resolution=Resolution.R1K, operation=Operation.EDIT)
+    metadata = metadata_of(TRIED[2:], resolution=Resolution.R1K, operation=Operation.EDIT, winners=TRIED[2:])
     assert metadata["provider_model"] == "fal/nb2/edit"
 
 
 def test_headers_say_who_served_it() -> None:
-    assert headers_of(TRIED, simulated=True) == {
+    assert headers_of(TRIED, simulated=True, winners=TRIED[2:], cost=TRIED[2].cost) == {
         "x-gateway-provider": "fal",
         "x-gateway-model": "gemini-3.1-flash-image-preview",
         "x-gateway-attempts": "3",

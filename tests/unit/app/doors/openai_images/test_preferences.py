@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.doors.openai_images.errors import ParameterError
-from app.doors.openai_images.schema import GenerationBody, parse_generation
+from app.doors.openai_images.schema import ImagesBody, parse_body
 from providers.registry import PROVIDERS
 from routing.knobs import OBJECTIVES
 from routing.wishes import NO_WISHES, RouteWishes
@@ -18,14 +17,12 @@ from routing.wishes import NO_WISHES, RouteWishes
 POLICIES = (*OBJECTIVES, "night")
 
 
-def parsed(**fields: object) -> GenerationBody:
-    document = json.dumps({"prompt": "a red fox", **fields}).encode()
-    return parse_generation(document, max_timeout_s=600.0, policies=POLICIES)
+def parsed(**fields: object) -> ImagesBody:
+    return parse_body({"prompt": "a red fox", **fields}, editing=False, max_timeout_s=600.0, policies=POLICIES)
 
 
 def wishes(**fields: object) -> RouteWishes:
     body = parsed(**fields)
-    assert dict(body.extras) == {}
     return body.wishes
 
 
@@ -248,9 +245,9 @@ def test_a_price_per_token_is_a_warning() -> None:
     assert body.wishes.max_price_per_image == Decimal("0.1")
 
 
-@pytest.mark.parametrize("field", ["quality", "negative_prompt", "output_compression"])
+@pytest.mark.parametrize("field", ["quality", "style", "guidance_scale"])
 def test_a_parameter_nobody_heeds_is_refused_where_all_are_required(field: str) -> None:
-    value = {"quality": "hd", "negative_prompt": "blur", "output_compression": 80}[field]
+    value = {"quality": "hd", "style": "vivid", "guidance_scale": 3}[field]
     assert parsed(**{field: value}).warnings
     with pytest.raises(ParameterError) as caught:
         parsed(**{field: value}, provider={"require_parameters": True})
@@ -307,4 +304,4 @@ def test_every_field_may_come_at_once() -> None:
         preferred_max_latency=((0.9, 30.0),),
         hedge=True,
     )
-    assert (body.timeout_s, dict(body.extras), body.warnings) == (30.0, {}, ())
+    assert (body.timeout_s, body.warnings) == (30.0, ())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from app.catalog.models import FoundModel
 from app.doors.openai_images.errors import ParameterError
-from app.doors.openai_images.schema import parse_generation
+from app.doors.openai_images.schema import parse_body
 from app.doors.openai_images.translate import Translated, translate
-from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
+from app.media.inputs import Prepared
+from providers.blobs import MemoryBlob
+from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution, Safety
 from routing.wishes import NO_WISHES, RouteWishes
 from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER
 
 
 def translated(found: FoundModel, **fields: object) -> Translated:
-    return translate(parse_generation(json.dumps({"prompt": "fox", **fields}).encode(), max_timeout_s=600.0), found)
+    return translate(parse_body({"prompt": "fox", **fields}, editing=False, max_timeout_s=600.0), found)
 
 
 def test_a_bare_prompt_takes_the_models_defaults() -> None:
@@ -26,7 +26,7 @@ def test_a_bare_prompt_takes_the_models_defaults() -> None:
 def test_every_wish_arrives() -> None:
     result = translated(
         FoundModel(NANO_BANANA_2, provider="fal"), size="2528x1696", output_format="webp", seed=3, web_search=True,
-        thinking_level="high", timeout=20, steps=4,
+        thinking_level="high", timeout=20, safety="strict", system_prompt="s", negative_prompt="n", n=3,
     )  # fmt: skip
     assert result.request == ImageRequest(
         model=NANO_BANANA_2.name,
@@ -39,7 +39,10 @@ def test_every_wish_arrives() -> None:
         seed=3,
         web_search=True,
         thinking="high",
-        extras={"steps": 4},
+        n=3,
+        safety=Safety.STRICT,
+        system_prompt="s",
+        negative_prompt="n",
     )
     assert (result.warnings, result.timeout_s) == ((), 20.0)
 
@@ -84,3 +87,55 @@ def test_a_policy_in_the_body_overrules_that_in_the_models_name_with_a_warning(s
 
 def test_a_policy_that_is_said_twice_alike_warns_of_nothing() -> None:
     assert translated(FoundModel(NANO_BANANA_2, policy="fastest"), policy="fastest").warnings == ()
+
+
+PICTURE = MemoryBlob(b"a picture", "image/png")
+
+
+def edited(*, mask: bool = False, measures: tuple[int, int] = (1500, 1000), **fields: object) -> ImageRequest:
+    body = parse_body({"prompt": "fox", "image": PICTURE, **fields}, editing=True, max_timeout_s=600.0)
+    sent = Prepared((PICTURE,), PICTURE if mask else None, measures, ())
+    return translate(body, FoundModel(NANO_BANANA_2), sent).request
+
+
+def test_input_images_make_an_edit_whose_ratio_the_model_takes_from_them() -> None:
+    request = edited()
+    assert (request.operation, request.images, request.mask) == (Operation.EDIT, (PICTURE,), None)
+    assert (request.aspect_ratio, request.pixels, request.exact_pixels) == (None, None, None)
+
+
+def test_a_masked_edit_keeps_the_pictures_ratio_and_its_very_size() -> None:
+    request = edited(mask=True)
+    assert (request.aspect_ratio, request.pixels, request.exact_pixels) == ("3:2", (1264, 848), (1500, 1000))
+
+
+def test_a_masked_edit_of_a_demanded_size_has_that_size() -> None:
+    assert edited(mask=True, size="1024x1024").exact_pixels == (1024, 1024)
+    assert edited(mask=True, size="1000x700", resize="exact").exact_pixels == (1000, 700)
+
+
+def test_exact_pixels_are_met_without_a_warning() -> None:
+    result = translated(FoundModel(NANO_BANANA_2), size="1000x700", resize="exact")
+    assert (result.request.exact_pixels, result.request.aspect_ratio) == ((1000, 700), "3:2")
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize("size", ["auto", "2K", "16:9", None])
+def test_exact_needs_pixels_to_meet(size: str | None) -> None:
+    with pytest.raises(ParameterError) as refused:
+        translated(FoundModel(NANO_BANANA_2), size=size, resize="exact")
+    assert refused.value.param == "resize"
+
+
+def test_exact_pixels_are_bounded() -> None:
+    with pytest.raises(ParameterError) as refused:
+        translated(FoundModel(NANO_BANANA_2), size="8000x8000", resize="exact")
+    assert refused.value.param == "size"
+
+
+def test_a_format_of_the_operators_counts_where_the_caller_names_none() -> None:
+    body = parse_body({"prompt": "fox"}, editing=False, max_timeout_s=600.0)
+    found = FoundModel(NANO_BANANA_2)
+    assert translate(body, found, default_format=OutputFormat.PNG).request.output_format is OutputFormat.PNG
+    own = parse_body({"prompt": "fox", "output_format": "gif"}, editing=False, max_timeout_s=600.0)
+    assert translate(own, found, default_format=OutputFormat.PNG).request.output_format is OutputFormat.GIF

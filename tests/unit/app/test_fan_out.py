@@ -1,0 +1,149 @@
+"""Several images for one request: parts side by side, what is missing planned again, nothing paid for thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import cast
+
+import pytest
+
+from app.fan_out import AllMade, make_all
+from app.fitting import Fitting
+from app.gateway import Made, NotMadeError
+from providers.spec.errors import Fault, ProviderError, Spend
+from providers.workers import Workers
+from routing.policy import Policy
+from routing.wishes import RouteWishes
+from tests.unit.app.vendors import Scene, scene, ticks
+from tests.unit.routing.making import POLICY
+
+ONE = {"gemini": "0.067"}
+TWO = {"gemini": "0.067", "fal": "0.08"}
+NOTHING = RouteWishes()
+
+
+def here_with(sold: dict[str, str], policy: Policy = POLICY, **at_once: int) -> Scene:
+    """A scene in which these providers make so many images in a call; the others make one."""
+    here = scene(sold, policy)
+    here.offers = [
+        replace(offer, capability=replace(offer.capability, max_images=at_once.get(offer.provider, 1)))
+        for offer in here.offers
+    ]
+    here.vendors.answers.set()
+    return here
+
+
+async def made_of(
+    here: Scene, n: int, *, wishes: RouteWishes = NOTHING, seed: int | None = None, told: list[Made] | None = None
+) -> AllMade:
+    choice = here.choice(wishes)
+    choice = replace(choice, request=replace(choice.request, n=n, seed=seed))
+    fitting = Fitting(cast("Workers", None))
+    return await make_all(here.gateway, [choice], fitting, on_made=None if told is None else told.append)
+
+
+async def all_begun_of(here: Scene, n: int) -> AllMade:
+    """The same, but that no vendor answers before all parts have begun."""
+    here.vendors.answers.clear()
+    request = asyncio.create_task(made_of(here, n))
+    await ticks(20)
+    here.vendors.answers.set()
+    return await request
+
+
+def numbers(here: Scene) -> Sequence[int]:
+    return [request.n for request in here.vendors.requests]
+
+
+async def test_a_vendor_that_makes_one_image_is_called_for_each() -> None:
+    here = here_with(ONE)
+    made = await made_of(here, 6)
+    assert (len(made.images), numbers(here)) == (6, [1] * 6)
+    assert (made.cost, len(made.winners)) == (Decimal("0.402"), 6)
+    assert made.usage is not None
+    assert made.usage.output_tokens == 6
+    assert here.left_over() == {}
+
+
+async def test_a_vendor_that_makes_several_in_a_call_is_asked_for_them_in_one() -> None:
+    here = here_with(ONE, gemini=4)
+    made = await made_of(here, 6)
+    assert (len(made.images), numbers(here)) == (6, [4, 2])
+    assert (made.cost, len(made.attempts)) == (Decimal("0.402"), 2)
+
+
+async def test_a_count_that_came_short_is_made_up_for_and_each_image_is_charged_once() -> None:
+    here = here_with(ONE, gemini=4)
+    here.vendors.makes["gemini"] = 3
+    made = await made_of(here, 4)
+    assert (len(made.images), numbers(here)) == (4, [4, 1])
+    assert made.cost == sum(attempt.cost for attempt in made.attempts) == Decimal("0.268")
+    assert all(warning.parameter != "n" for warning in made.warnings)
+
+
+async def test_a_part_that_fails_goes_elsewhere_alone() -> None:
+    here = here_with(TWO)
+    here.vendors.faults["gemini"] = ProviderError(Fault.OVERLOADED, "busy")
+    here.vendors.fail_first["gemini"] = 2
+    made = await all_begun_of(here, 6)
+    assert len(made.images) == 6
+    assert [attempt.outcome for attempt in made.attempts].count("overloaded") == 2
+    assert made.cost == sum(attempt.cost for attempt in made.attempts)
+    assert len(here.vendors.asked) == 8
+
+
+async def test_an_offer_that_is_full_sends_the_rest_elsewhere() -> None:
+    here = here_with(TWO, replace(POLICY, caps={"gemini": 2}))
+    made = await all_begun_of(here, 4)
+    assert sorted(here.vendors.asked) == ["fal", "fal", "gemini", "gemini"]
+    assert len(made.images) == 4
+
+
+async def test_what_was_made_is_answered_when_the_rest_cannot_be_had_and_says_so() -> None:
+    here = here_with(ONE)
+    here.vendors.faults["gemini"] = ProviderError(Fault.CONTENT_REFUSED, "refused")
+    here.vendors.fail_first["gemini"] = 2
+    made = await made_of(here, 5)
+    assert len(made.images) == 3
+    assert made.cost == Decimal("0.201")
+    (warning,) = [warning for warning in made.warnings if warning.parameter == "n"]
+    assert warning.message.startswith("3 of 5 images were made")
+
+
+async def test_none_is_an_error_that_tells_of_every_try() -> None:
+    here = here_with(ONE)
+    here.vendors.faults["gemini"] = ProviderError(Fault.CONTENT_REFUSED, "refused", spend=Spend.NONE)
+    with pytest.raises(NotMadeError) as failed:
+        await made_of(here, 3)
+    assert failed.value.verdict.code == "moderation_blocked"
+    assert len(failed.value.attempts) == 3
+
+
+async def test_with_a_seed_each_image_has_its_own() -> None:
+    here = here_with(ONE, gemini=4)
+    here.offers = [replace(each, capability=replace(each.capability, seed=True)) for each in here.offers]
+    await made_of(here, 3, seed=2**31 - 2)
+    assert numbers(here) == [1, 1, 1]
+    assert [request.seed for request in here.vendors.requests] == [2**31 - 2, 2**31 - 1, 0]
+
+
+async def test_a_limit_on_the_requests_price_is_shared_by_its_images() -> None:
+    here = here_with(TWO)
+    dear = RouteWishes(max_price_per_request=Decimal("0.30"))
+    assert len((await made_of(here, 4, wishes=dear)).images) == 4
+    with pytest.raises(NotMadeError):
+        await made_of(here_with(TWO), 4, wishes=RouteWishes(max_price_per_request=Decimal("0.20")))
+
+
+async def test_each_part_is_told_of_as_it_is_finished() -> None:
+    told: list[Made] = []
+    made = await made_of(here_with(ONE), 3, told=told)
+    assert tuple(told) == made.parts
+
+
+async def test_the_same_warning_is_given_once() -> None:
+    made = await made_of(here_with(ONE), 3)
+    assert [warning.parameter for warning in made.warnings] == ["seed"]
