@@ -28,29 +28,29 @@ class TooLarge(Unreadable):
     """The body is larger than any vendor takes."""
 
 
-async def read_bytes(request: Request) -> bytes:
-    """The whole body. TooLarge when it is larger than ``LARGEST``; it is not read to its end then."""
+async def read_bytes(request: Request, largest: int = LARGEST) -> bytes:
+    """The whole body. TooLarge when it has more than ``largest`` bytes; it is not read to its end then."""
     announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > LARGEST:
+    if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > largest:
         raise TooLarge("the body is too large")
     pieces: list[bytes] = []
     held = 0
     async for piece in request.stream():
         held += len(piece)
-        if held > LARGEST:
+        if held > largest:
             raise TooLarge("the body is too large")
         pieces.append(piece)
     return b"".join(pieces)
 
 
-async def read_json(request: Request, empty: str = "null") -> Any:
+async def read_json(request: Request, empty: str = "null", largest: int = LARGEST) -> Any:
     """The body as JSON; an empty body reads as ``empty``.
 
     Unreadable for what is no JSON, and for JSON that could not be told back: numbers that are not finite, halves of
     surrogate pairs, nesting deeper than ``DEEPEST``. What the vendors do with the last three is unverified.
     """
     try:
-        text = (await read_bytes(request)).decode("utf-8") or empty
+        text = (await read_bytes(request, largest)).decode("utf-8") or empty
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -75,7 +75,7 @@ def decoded(data: bytes, format: ImageFormat, orientation: int = 1) -> tuple[Ima
     except Exception as wrong:
         # Decoders answer hostile bytes with any error there is: OSError, SyntaxError, IndexError, struct.error ...
         raise NotAnImageError(f"the {format} file is damaged") from wrong
-    image.info = {name: image.info[name] for name in _KEPT_INFO if image.info.get(name)}
+    image.info = {name: image.info[name] for name in _KEPT_INFO if image.info.get(name) not in (None, b"")}
     return image, frames
 
 

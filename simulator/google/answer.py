@@ -21,6 +21,8 @@ from simulator.world import Turn
 SIGNATURE = base64.b64encode(b"a thought kept for the next turn").decode()
 EMPTY_HANDED = frozenset({Kind.REFUSAL, Kind.NO_IMAGE, Kind.SHORT_COUNT, Kind.FLAGGED_BLACK})
 """Kinds that end without a picture the vendor could bill."""
+THOUGHT_PICTURES = 2
+"""Interim pictures of a model that shows its thoughts; up to two are reported."""
 INPUT_IMAGE_TOKENS = 1120
 """Per input image; what Vertex states for gemini-3.1-flash-image, taken for all (unverified elsewhere)."""
 
@@ -91,9 +93,10 @@ async def _picture_parts(media: Media, recipe: Recipe, order: Order, turn: Turn)
     parts: list[dict[str, Any]] = []
     if order.thoughts:
         parts.append({"text": "Placing the subject and the light.", "thought": True})
-    if kind is Kind.THOUGHT_FIRST or order.thoughts:
+    drafts = THOUGHT_PICTURES if order.thoughts else 1 if kind is Kind.THOUGHT_FIRST else 0
+    for number in range(drafts):
         width, height = recipe.size
-        draft = replace(recipe, size=(max(width // 2, 64), max(height // 2, 64)), prompt="a draft", number=2)
+        draft = replace(recipe, size=(max(width // 2, 64), max(height // 2, 64)), prompt="a draft", number=number + 2)
         flagged = order.thoughts or (turn.strike is not None and turn.strike.hit % 2 == 0)
         parts.append(await _image_part(media, draft, None) | ({"thought": True} if flagged else {}))
     if order.wants_text:

@@ -44,12 +44,12 @@ _GENERATION: dict[str, Any] = dict.fromkeys(
     "speechConfig": ANY,
     "thinkingConfig": {"includeThoughts": None, "thinkingBudget": None, "thinkingLevel": None},
 }  # fmt: skip
+_SAFETY: dict[str, Any] = {"category": None, "threshold": None}
 _SEARCH: dict[str, Any] = {"searchTypes": {"webSearch": ANY, "imageSearch": ANY}}
 _COMMON: dict[str, Any] = {
     "contents": [_CONTENT],
     "systemInstruction": _CONTENT,
     "toolConfig": ANY,
-    "safetySettings": [{"category": None, "threshold": None, "method": None}],
     "cachedContent": None,
 }
 
@@ -66,6 +66,7 @@ SCHEMAS: dict[Vendor, dict[str, Any]] = {
         "model": None,
         "serviceTier": None,
         "store": None,
+        "safetySettings": [_SAFETY],
         "tools": _tools(("timeRangeFilter",)),
         "generationConfig": _GENERATION | {"imageConfig": _IMAGE_CONFIG},
     },
@@ -73,6 +74,7 @@ SCHEMAS: dict[Vendor, dict[str, Any]] = {
     | {
         "labels": ANY,
         "modelArmorConfig": ANY,
+        "safetySettings": [_SAFETY | {"method": None}],
         "tools": _tools(("excludeDomains", "blockingConfidence")),
         "generationConfig": _GENERATION | {"imageConfig": _VERTEX_IMAGE_CONFIG},
     },

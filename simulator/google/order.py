@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,16 @@ from simulator.vendors import Tier, Vendor
 
 VERTEX_INLINE_BYTES = 7_000_000
 """Largest inline image Vertex takes, after decoding."""
+Files = Callable[[str], tuple[bytes, str]]
+"""Bytes and type of an uploaded file by its URI. GoogleError when it may not be read."""
+HARMS = frozenset(
+    f"HARM_CATEGORY_{harm}"
+    for harm in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY", "JAILBREAK")
+)
+VERTEX_HARMS = HARMS | frozenset(
+    f"HARM_CATEGORY_IMAGE_{harm}" for harm in ("HATE", "DANGEROUS_CONTENT", "HARASSMENT", "SEXUALLY_EXPLICIT")
+)
+THRESHOLDS = frozenset({"OFF", "BLOCK_NONE", "BLOCK_ONLY_HIGH", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_LOW_AND_ABOVE"})
 INPUT_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 OUTPUT_FORMATS = {"image/png": Format.PNG, "image/jpeg": Format.JPEG}
 
@@ -38,7 +49,12 @@ class Order:
     search: bool
 
 
-def read_order(vendor: Vendor, model: GoogleModel, body: Any) -> Order:
+def no_files(_uri: str) -> tuple[bytes, str]:
+    """For a vendor that has no files of its own, and here fetches none."""
+    raise GoogleError(403, "PERMISSION_DENIED", "The file does not exist or may not be read.")
+
+
+def read_order(vendor: Vendor, model: GoogleModel, body: Any, files: Files = no_files) -> Order:
     """Check the body as the vendor does. GoogleError 400 for what it refuses. Decodes input images: slow."""
     request = normalised(body, SCHEMAS[vendor])
     contents = request.get("contents")
@@ -49,7 +65,9 @@ def read_order(vendor: Vendor, model: GoogleModel, body: Any) -> Order:
     modalities = _modalities(generation)
     high, thoughts = _thinking(model, generation.get("thinkingConfig"))
     search = _search(model, request.get("tools", []))
-    prompt, references = _parts(vendor, model, contents)
+    _check_safety(vendor, request.get("safetySettings", []))
+    _check_instruction(request.get("systemInstruction"))
+    prompt, references = _parts(vendor, model, contents, files)
     image = generation.get("imageConfig", {})
     tier = _tier(model, image.get("imageSize"))
     ratio = _ratio(model, image.get("aspectRatio"), references)
@@ -76,6 +94,23 @@ def _check_count(generation: dict[str, Any]) -> None:
         raise invalid()
     if count > 1:
         raise invalid("Multiple candidates is not enabled for this model")
+
+
+def _check_safety(vendor: Vendor, settings: list[dict[str, Any]]) -> None:
+    known = {"category": VERTEX_HARMS if vendor is Vendor.VERTEX else HARMS, "threshold": THRESHOLDS}
+    for place, setting in enumerate(settings):
+        for name, values in known.items():
+            value = setting.get(name)
+            if not isinstance(value, str) or value not in values:
+                raise invalid(f"Invalid value at 'safety_settings[{place}].{name}': {str(value)[:100]}")
+
+
+def _check_instruction(instruction: dict[str, Any] | None) -> None:
+    """A system instruction is text (https://ai.google.dev/api/generate-content#request-body)."""
+    if instruction is not None:
+        parts = instruction.get("parts", [])
+        if not parts or not all(isinstance(part.get("text"), str) for part in parts):
+            raise invalid("Developer instruction must be text.")
 
 
 def _modalities(generation: dict[str, Any]) -> frozenset[str]:
@@ -109,6 +144,8 @@ def _search(model: GoogleModel, tools: list[dict[str, Any]]) -> bool:
         if "googleSearch" not in tool:
             continue
         kinds = tool["googleSearch"].get("searchTypes", {"webSearch": {}})
+        if not all(isinstance(kind, dict) for kind in kinds.values()):
+            raise invalid("Invalid value at 'tools[0].google_search.search_types': an object is expected.")
         wanted = {"web" if kind == "webSearch" else "image" for kind in kinds} or {"web"}
         if not wanted <= model.searches:
             raise invalid("Search as tool is not enabled for this model.")
@@ -116,7 +153,9 @@ def _search(model: GoogleModel, tools: list[dict[str, Any]]) -> bool:
     return used
 
 
-def _parts(vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]]) -> tuple[str, tuple[Reference, ...]]:
+def _parts(
+    vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]], files: Files
+) -> tuple[str, tuple[Reference, ...]]:
     texts: list[str] = []
     pictures: list[bytes] = []
     for content in contents:
@@ -131,7 +170,7 @@ def _parts(vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]]) -
             elif "inlineData" in part:
                 pictures.append(_inline(vendor, part["inlineData"]))
             elif "fileData" in part:
-                raise GoogleError(403, "PERMISSION_DENIED", "The file does not exist or may not be read.")
+                pictures.append(_file(part["fileData"], files))
     if not texts and not pictures:
         raise invalid("The contents have no parts with data.")
     if len(pictures) > model.most_inputs:
@@ -140,6 +179,17 @@ def _parts(vendor: Vendor, model: GoogleModel, contents: list[dict[str, Any]]) -
         return "\n".join(texts), tuple(read_reference(data, first=place == 0) for place, data in enumerate(pictures))
     except NotAPicture:
         raise invalid("Unable to process input image. Please retry or report the problem.") from None
+
+
+def _file(named: dict[str, Any], files: Files) -> bytes:
+    uri, mime = named.get("fileUri"), named.get("mimeType")
+    if not isinstance(uri, str) or not uri:
+        raise invalid("The field 'file_data.file_uri' is missing.")
+    data, own_type = files(uri)
+    stated = mime or own_type
+    if not isinstance(stated, str) or stated not in INPUT_TYPES:
+        raise invalid(f"Unsupported MIME type: {str(stated)[:100]}")
+    return data
 
 
 def _inline(vendor: Vendor, blob: dict[str, Any]) -> bytes:

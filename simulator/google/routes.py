@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -15,15 +15,22 @@ from simulator.books import Account, Operation
 from simulator.delivery import FOREVER, ClientGone, Endpoint, Nothing, travelling, wait_or_gone
 from simulator.faults import Kind
 from simulator.google import errors
-from simulator.google.answer import answer, bill, events
+from simulator.google.answer import EMPTY_HANDED, answer, bill, events
 from simulator.google.errors import GoogleError
+from simulator.google.files import GeminiFiles
 from simulator.google.models import MODELS, GoogleModel
-from simulator.google.order import read_order
+from simulator.google.order import Order, no_files, read_order
+from simulator.google.stream import MEDIA_TYPE, Paced, is_picture_thought, worded
+from simulator.origin import origin
 from simulator.vendors import Vendor
-from simulator.world import World
+from simulator.world import Turn, World
 
 VERSIONS = {Vendor.GEMINI: ("v1", "v1beta"), Vendor.VERTEX: ("v1", "v1beta1")}
 METHODS = ("generateContent", "streamGenerateContent")
+GEMINI_BODY = 20 * 1024 * 1024
+"""Bytes of a Gemini request with all that is inline: what Google's guide long stated. It is said to be more by now."""
+UNPACED = EMPTY_HANDED | {Kind.HANG, Kind.DRIP, Kind.RESET}
+"""Faults that show no thoughts early: there is no picture, or the answer travels badly as a whole."""
 
 
 class GoogleRoutes:
@@ -31,12 +38,17 @@ class GoogleRoutes:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._files = GeminiFiles(world)
 
     def routes(self) -> list[Route]:
         """All paths, most particular first."""
         publisher = "publishers/google/models/{call:path}"
         project = "/vertex/{version}/projects/{project}/locations/{location}/"
         return [
+            *[
+                Route(path, self._guarded(Vendor.GEMINI, endpoint), methods=[method])
+                for method, path, endpoint in self._files.table()
+            ],
             Route("/gemini/{version}/models", self._guarded(Vendor.GEMINI, self._list), methods=["GET"]),
             Route("/gemini/{version}/models/{model:path}", self._guarded(Vendor.GEMINI, self._get), methods=["GET"]),
             Route("/gemini/{version}/models/{call:path}", self._guarded(Vendor.GEMINI, self._gemini), methods=["POST"]),
@@ -57,7 +69,7 @@ class GoogleRoutes:
             try:
                 if request.path_params["version"] not in VERSIONS[vendor]:
                     raise GoogleError(404, "NOT_FOUND", "The requested URL was not found on this server.")
-                if not _has_credentials(vendor, request):
+                if not _has_credentials(vendor, request) and "upload_id" not in request.query_params:
                     raise errors.no_key(vendor)
                 return await endpoint(request)
             except GoogleError as error:
@@ -82,7 +94,8 @@ class GoogleRoutes:
             if method not in METHODS or model_id not in MODELS:
                 raise errors.not_found(vendor, model_id or method, version)
             model = MODELS[model_id]
-            order = await asyncio.to_thread(read_order, vendor, model, await _body(request))
+            files = partial(self._files.content, own_origin=origin(request)) if vendor is Vendor.GEMINI else no_files
+            order = await asyncio.to_thread(read_order, vendor, model, await _body(vendor, request), files)
         except GoogleError:
             world.remains(request)
             if world.denied(vendor, model_id):
@@ -91,18 +104,36 @@ class GoogleRoutes:
         account = Account(vendor, model_id, order.tier, Operation.EDIT if order.references else Operation.GENERATE)
         world.received(vendor, order.references)
         turn = world.turn(request, account)
+        paced = method == METHODS[1] and _as_events(request) and order.thoughts and turn.kind not in UNPACED
+        late = paced and turn.strike is not None and bool(turn.strike.params.get("mid_stream"))
         refused = errors.at_the_door(vendor, turn.strike, model_id, version)
+        if late and isinstance(refused, GoogleError):
+            return await self._paced(vendor, model_id, order, turn, account, refused)
         if isinstance(refused, GoogleError):
             raise refused
         if refused is not None:
             return refused
         if world.full(vendor):
             raise errors.too_many(vendor, None, model_id)
+        if paced:
+            return await self._paced(vendor, model_id, order, turn, account)
         with world.busy(vendor):
             await wait_or_gone(request, FOREVER if turn.kind is Kind.HANG else turn.seconds)
             body = await answer(world.media, vendor, model_id, model, order, turn)
         world.bill(turn, account, *bill(vendor, model, order, turn.kind))
         return travelling(turn.strike, _told(request, method, body))
+
+    async def _paced(
+        self, vendor: Vendor, model_id: str, order: Order, turn: Turn, account: Account, late: GoogleError | None = None
+    ) -> Response:
+        """Thoughts while the work goes on; ``late`` ends the stream in the picture's place, and nothing is billed."""
+        world, model = self._world, MODELS[model_id]
+        told = events(await answer(world.media, vendor, model_id, model, order, turn))
+        paid = bill(vendor, model, order, turn.kind)
+        if late is None:
+            return Paced(told, turn.seconds, lambda: world.bill(turn, account, *paid), world.busy(vendor))
+        after = max(place for place, event in enumerate(told) if is_picture_thought(event)) + 1
+        return Paced([*told[:after], late.body], turn.seconds, lambda: None, world.busy(vendor))
 
     async def _list(self, _request: Request) -> Response:
         models = [_described(model_id, model) for model_id, model in MODELS.items()]
@@ -137,10 +168,18 @@ def _has_credentials(vendor: Vendor, request: Request) -> bool:
     return vendor is Vendor.VERTEX and scheme.lower() == "bearer" and bool(token.strip())
 
 
-async def _body(request: Request) -> Any:
+def _as_events(request: Request) -> bool:
+    return request.query_params.get("alt") == "sse"
+
+
+async def _body(vendor: Vendor, request: Request) -> Any:
     try:
+        if vendor is Vendor.GEMINI:
+            return await read_json(request, largest=GEMINI_BODY)
         return await read_json(request)
     except TooLarge:
+        if vendor is Vendor.GEMINI:
+            raise errors.invalid(f"Request payload size exceeds the limit: {GEMINI_BODY} bytes.") from None
         raise GoogleError(413, "INVALID_ARGUMENT", "Request payload size exceeds the limit.") from None
     except Unreadable as error:
         raise errors.invalid(f"Invalid JSON payload received: {error}.") from None
@@ -150,10 +189,9 @@ def _told(request: Request, method: str, body: dict[str, Any]) -> Response:
     """The answer at once, as server-sent events, or as the list that a stream without ``alt=sse`` is."""
     if method == "generateContent":
         return JSONResponse(body)
-    if request.query_params.get("alt") != "sse":
+    if not _as_events(request):
         return JSONResponse(events(body))
-    lines = "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events(body))
-    return Response(lines, media_type="text/event-stream")
+    return Response(b"".join(map(worded, events(body))), media_type=MEDIA_TYPE)
 
 
 def _described(model_id: str, model: GoogleModel) -> dict[str, Any]:

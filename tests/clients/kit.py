@@ -210,10 +210,14 @@ class OfficialClient:
         assert (partials, len(finished)) == (1, 1)
         assert arrived(vendors) == [PHOTO_UPRIGHT]
 
-    def test_a_stream_ends_with_a_url_where_one_is_asked_for(self, client: Asking) -> None:
-        answer = client.generate(stream=True, response_format="url")
-        completed_after_partials(answer, "image_generation")
-        assert answer["events"][-1]["url"]
+    def test_a_stream_carries_images_and_no_urls(self, client: Asking) -> None:
+        """The clients' events have no place for a URL."""
+        error = client.generate(stream=True, response_format="url")["error"]
+        assert (error["status"], error["class"], error["param"]) == (400, "BadRequestError", "response_format")
+        partials, finished = completed_after_partials(
+            client.generate(stream=True, model="dall-e-3"), "image_generation"
+        )
+        assert (partials, len(finished)) == (0, 1)
 
     def test_a_stream_of_several_completes_each(self, client: Asking) -> None:
         answer = client.generate(stream=True, n=3)

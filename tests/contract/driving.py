@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.spec.conversation import AsBase64, Conversation, HttpCall, Pause, Raw, Reply, Step, Unanswered
+from providers.spec.conversation import (
+    AsBase64,
+    Conversation,
+    HttpCall,
+    Interim,
+    NextEvent,
+    Pause,
+    Raw,
+    Reply,
+    Step,
+    Unanswered,
+)
 from providers.spec.errors import ProviderError
 from providers.spec.result import ImageResult
 
@@ -39,7 +50,8 @@ class Picture:
 
 
 Answer = Reply | Unanswered
-"""What a script holds for each call: a reply to send, or the failure to throw."""
+"""What a script holds for each call, and for each event: a reply to send, or the failure to throw. A stream of events
+ends with its script."""
 
 
 def json_reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -69,6 +81,10 @@ class Outcome:
     """Answers of the script that were never asked for."""
 
     @property
+    def interims(self) -> list[bytes]:
+        return [step.blob.read() for step in self.steps if isinstance(step, Interim)]
+
+    @property
     def calls(self) -> list[HttpCall]:
         return [step for step in self.steps if isinstance(step, HttpCall)]
 
@@ -89,11 +105,11 @@ def drive(conversation: Conversation, script: Iterable[Answer], then: Answer | N
         while True:
             outcome.steps.append(step)
             assert len(outcome.steps) <= STEP_LIMIT, "the conversation does not end"
-            if not isinstance(step, HttpCall):
-                step = _go_on(conversation, step)
-            elif given < len(answers):
+            if isinstance(step, HttpCall | NextEvent) and given < len(answers):
                 given += 1
                 step = _answer(conversation, answers[given - 1])
+            elif not isinstance(step, HttpCall):
+                step = _go_on(conversation, step)
             else:
                 extra += 1
                 assert then is not None, f"call {given + extra} is not in the script: {step.method} {step.url}"
@@ -110,10 +126,13 @@ def drive(conversation: Conversation, script: Iterable[Answer], then: Answer | N
 
 def pending(conversation: Conversation, script: Sequence[Answer], stop: int) -> Step:
     """Advance until the step number ``stop`` (from 0) was yielded and waits for its answer; that step."""
-    answers = iter(script)
+    answers = list(script)
     step = next(conversation)
     for _ in range(stop):
-        step = _answer(conversation, next(answers)) if isinstance(step, HttpCall) else _go_on(conversation, step)
+        if isinstance(step, HttpCall) or (isinstance(step, NextEvent) and answers):
+            step = _answer(conversation, answers.pop(0))
+        else:
+            step = _go_on(conversation, step)
     return step
 
 

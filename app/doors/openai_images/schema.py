@@ -17,7 +17,8 @@ from app.doors.openai_images.output import Output, take_output
 from app.doors.openai_images.preferences import take_preferences
 from app.doors.openai_images.provider_options import take_provider_options
 from app.doors.openai_images.references import refuse_markup, take_images, take_mask
-from app.doors.openai_images.sizes import SizeWishes, Spelling, spelling
+from app.doors.openai_images.sizes import SizeWishes
+from app.doors.openai_images.spellings import Spelling, spelling
 from app.media.inputs import Source
 from providers.registry import PROVIDERS
 from providers.spec.request import Options, Safety

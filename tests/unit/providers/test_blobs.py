@@ -6,13 +6,14 @@ import base64
 import json
 import mmap
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from providers.blobs import CUT_THRESHOLD, Base64Blob, MemoryBlob, cut
+from providers.blobs import CUT_THRESHOLD, Base64Blob, MemoryBlob, TextTooLargeError, blob_of_text, cut
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.conversation import BLOB_KEY, Reply
 
@@ -223,3 +224,50 @@ def test_a_blob_in_memory_may_be_a_view() -> None:
     blob = MemoryBlob(memoryview(PICTURE))
     assert (blob.read(), blob.length) == (PICTURE, len(PICTURE))
     assert bytes(blob.base64()).decode() == LONG
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@given(st.lists(st.integers(0, 600_000), max_size=40), st.sampled_from([r"\/", r"\u002f", r"\u002F"]))
+def test_escapes_anywhere_in_a_long_string_are_undone(places: list[int], escape: str) -> None:
+    plain = bytearray(b"A" * 600_001)
+    for place in [*places, 262_140, 262_143, 262_144, 262_145]:
+        plain[place] = ord("/")
+    body = b'{"image": "' + plain.replace(b"/", escape.encode()) + b'"}'
+    (blob,) = cut(body)[1]
+    assert isinstance(blob, Base64Blob)
+    assert bytes(blob.text) == plain
+
+
+def test_text_with_escapes_is_put_together_where_the_caller_says() -> None:
+    gathered: list[bytes] = []
+
+    def gather(pieces: Iterable[bytes | memoryview]) -> bytes:
+        gathered.append(b"".join(pieces))
+        return gathered[-1]
+
+    cut(json.dumps([LONG, LONG.replace("A", "/"), LONG]).replace("/", r"\/").encode(), gather=gather)
+    assert [LONG.encode(), LONG.replace("A", "/").encode(), LONG.encode()] == gathered
+
+
+@pytest.mark.parametrize("inside", [r"\\", r"\n", r"\u00e9", "\u00e9", r"\x"])
+def test_escapes_that_no_base64_has_leave_the_string_to_the_parser(inside: str) -> None:
+    body = f'{{"image": "{LONG}/{inside}{"A" * 20_000}"}}'.replace("/", r"\/").encode()
+    assert cut(body)[1] == () or inside == r"\n"
+
+
+@pytest.mark.parametrize("text", ["x y" * 20_000, '\\"' * 30_000, "\\\\" * 30_000, '", "' * 15_000])
+def test_what_is_no_image_counts_as_text_and_images_do_not(text: str) -> None:
+    fits = f'["{LONG}", "{LONG}", "{"x y" * 6000}"]'.encode()
+    assert len(cut(fits, text_limit=20_000)[1]) == 2
+    with pytest.raises(TextTooLargeError):
+        cut(f'["{LONG}", "{LONG}", "{text}"]'.encode(), text_limit=20_000)
+    with pytest.raises(TextTooLargeError):
+        cut(f'["{LONG}", "{LONG}", "{text}'.encode(), text_limit=20_000)
+
+
+def test_a_text_by_itself_is_a_blob_when_it_looks_like_one() -> None:
+    blob = blob_of_text(f"data:Image/PNG;base64,{LONG}".encode())
+    assert blob is not None
+    assert (blob.media_type, blob.read()) == ("image/png", PICTURE)
+    assert blob_of_text(b"https://host/a.png") is None
+    assert blob_of_text(b"data:image/png,abc") is None

@@ -120,7 +120,8 @@ BROKEN = {
         FAL,
         "high_thinking =",
         "deep_thinking =",
-        "price[1].surcharges.deep_thinking: 'deep_thinking' is not one of 'web_search', 'image_search' or 'high_thinking'.",
+        "price[1].surcharges.deep_thinking: 'deep_thinking' is not one of 'web_search', 'image_search' or "
+        "'high_thinking'.",
     ),
     "a misspelt key of a price": Broken(
         FAL, "images = {", "image = {", "price[1].image: there is no such key, while images is missing."

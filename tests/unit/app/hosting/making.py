@@ -67,6 +67,11 @@ def parts_of(url: str) -> tuple[str, str]:
     return signature, name
 
 
+def everything_in(folder: Path) -> list[str]:
+    """All files and folders below, as paths relative to it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
 def files_in(folder: Path) -> list[str]:
-    """All files below, as paths relative to it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files below, likewise."""
+    return [path for path in everything_in(folder) if (folder / path).is_file()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,18 @@ from app.hosting.location import HostingSetupError
 from app.hosting.names import parsed
 from app.hosting.signing import PREFIX, Signer
 from providers.blobs import Base64Blob, MemoryBlob
-from providers.workers import Workers
-from tests.unit.app.hosting.making import BASE, IMAGE, NOW, PNG, Clock, Remembered, files_in, hosting, parts_of
+from tests.unit.app.hosting.making import (
+    BASE,
+    IMAGE,
+    NOW,
+    PNG,
+    Clock,
+    Remembered,
+    everything_in,
+    files_in,
+    hosting,
+    parts_of,
+)
 
 
 @pytest.fixture
@@ -138,7 +147,7 @@ async def test_nothing_is_made_on_the_disk_before_an_image_is_kept(tmp_path: Pat
     with pytest.raises(ImageUnknownError):
         await own.open("A" * 43, "x")
     await own.stop()
-    assert list(tmp_path.iterdir()) == []
+    assert everything_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("media_type", ["image/svg+xml", "text/html", ""])
@@ -153,7 +162,7 @@ async def test_an_image_of_a_type_that_is_never_served_is_not_kept(tmp_path: Pat
 async def test_damaged_bytes_are_not_kept(tmp_path: Path) -> None:
     with pytest.raises(HostingError):
         await hosting(tmp_path).keep(Base64Blob(b"!" * 40), "image/png", base_url=BASE)
-    assert list((tmp_path).rglob("*.png")) == []
+    assert files_in(tmp_path) == ["signing.key"]
 
 
 async def test_a_folder_that_cannot_be_written_is_told_at_the_start_and_at_each_image(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.hosting.location import HostingSetupError, Location
 from app.hosting.store import CHUNK, WINDOW, ImageStore, NotStoredError, StoreError
 from providers.workers import Workers
-from tests.unit.app.hosting.making import files_in
+from tests.unit.app.hosting.making import everything_in, files_in
 
 PATH = "images/1763705/one.png"
 TOLD = {"media_type": "image/png", "disposition": "inline", "cache_control": "public"}
@@ -45,7 +45,7 @@ async def test_a_folder_is_made_by_the_first_image_and_not_by_looking(store: Ima
     assert await listed(store, "images/1763705") == []
     assert await store.delete([PATH]) == 0
     await store.discard_leftovers("images/1763705", lambda _: True)
-    assert list(tmp_path.iterdir()) == []
+    assert everything_in(tmp_path) == []
     await store.put(PATH, b"image", **TOLD)
     assert files_in(tmp_path / "store") == [PATH]
     assert (tmp_path / "store" / "images").stat().st_mode & 0o777 == 0o700

@@ -132,10 +132,13 @@ async def test_a_failure_keeps_no_other_folder_and_is_told_once_a_round(tmp_path
 class Broken(ImageStore):
     """A store with a bug."""
 
+    third: asyncio.Event
     rounds = 0
 
     async def folders(self) -> list[str]:
         self.rounds += 1
+        if self.rounds == 3:
+            self.third.set()
         raise ZeroDivisionError
 
 
@@ -144,12 +147,12 @@ async def test_the_task_sweeps_at_once_outlives_a_bug_and_ends_when_told(
 ) -> None:
     monkeypatch.setattr(module, "INTERVAL_S", 0.01)
     store = Broken(Location(folder=tmp_path), workers=workers)
+    store.third = asyncio.Event()
     measured = Remembered()
     own = sweeper(store, measured)
     own.start()
     async with asyncio.timeout(10):
-        while store.rounds < 3:
-            await asyncio.sleep(0.005)
+        await store.third.wait()
         await own.stop()
     assert measured.sweeps_failed >= 2
 

@@ -55,7 +55,9 @@ def test_every_format_gives_back_about_the_picture(format: OutputFormat) -> None
     assert (measure(data).format.value, measure(data).width, measure(data).height) == (format.value, 301, 203)
     assert is_complete(data, measure(data).format)
     assert file.blob.media_type == format.media_type
-    assert difference(read(file), scene()) < (4.5 if format is GIF else 2)
+    # A dithered picture is right from a distance.
+    near = 8 if format is GIF else 1
+    assert difference(read(file).convert("RGB").reduce(near), scene().reduce(near)) < 2
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

@@ -115,10 +115,13 @@ def test_what_not_every_vendor_takes_is_converted(format: str) -> None:
 @pytest.mark.parametrize("format", ["GIF", "AVIF", "HEIC", "TIFF"])
 def test_transparency_outlives_conversion(format: str) -> None:
     image = scene(*LARGE, "RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, LARGE[0], 500))
     picture = opened(made(saved(image, format)).blob.read())
     assert picture.format == "PNG"
     assert picture.has_transparency_data
-    assert picture.convert("RGBA").getchannel("A").getextrema()[0] < 5
+    alpha = picture.convert("RGBA").getchannel("A")
+    assert alpha.getpixel((5, 5)) == 0
+    assert alpha.getpixel((5, 995)) in (254, 255)
 
 
 @pytest.mark.parametrize("format", ["AVIF", "HEIC", "TIFF"])
@@ -142,7 +145,8 @@ def test_a_tiff_of_any_mode_becomes_a_png_that_looks_like_it(mode: str) -> None:
     assert picture.format in ("PNG", "JPEG")
     if picture.mode == "I;16":
         picture = picture.convert("I").point(lambda level: level / 257).convert("L")
-    assert difference(picture, scene() if mode == "CMYK" else grey) < (12 if mode in ("LAB", "1") else 2)
+    seen = {"CMYK": scene(), "1": image}.get(mode, grey)
+    assert difference(picture, seen) < (12 if mode == "LAB" else 2)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF"])
@@ -216,7 +220,7 @@ FILES = [saved(scene(), format, **({"exif": exif(6)} if format in PASSED else {}
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=12),
     cut=st.floats(0.5, 1),
 )
-def test_flipped_bytes_are_refused_or_make_a_sound_image(
+def test_changed_bytes_are_refused_or_make_a_bare_image(
     file: bytes, changes: list[tuple[float, int]], cut: float
 ) -> None:
     data = bytearray(file[: int(len(file) * cut)] if cut < 0.7 else file)
@@ -224,8 +228,7 @@ def test_flipped_bytes_are_refused_or_make_a_sound_image(
         data[int(position**2 * (len(data) - 1))] ^= value
     try:
         ready = made(bytes(data))
-    except NotAnImageError as wrong:
-        assert str(wrong)
+    except NotAnImageError:
         return
     assert ready.width * ready.height > 0
     assert ready.blob.media_type in ("image/png", "image/jpeg", "image/webp")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.catalog.models import PublicModel
 from app.doors.openai_images.errors import ParameterError
-from app.doors.openai_images.sizes import Settled, SizeWishes, Spelling, settle, spelling, value_of
+from app.doors.openai_images.sizes import Settled, SizeWishes, settle, value_of
+from app.doors.openai_images.spellings import Spelling, spelling
 from providers.spec.request import Resolution
 from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER, TWO_FAR_TIERS
 

@@ -139,3 +139,16 @@ def test_a_format_of_the_operators_counts_where_the_caller_names_none() -> None:
     assert translate(body, found, default_format=OutputFormat.PNG).request.output_format is OutputFormat.PNG
     own = parse_body({"prompt": "fox", "output_format": "gif"}, editing=False, max_timeout_s=600.0)
     assert translate(own, found, default_format=OutputFormat.PNG).request.output_format is OutputFormat.GIF
+
+
+@pytest.mark.parametrize(
+    ("size", "tier"),
+    [("500x500", "512"), ("800x600", "1K"), ("1200x900", "1K"), ("1920x1080", "2K"), ("5000x5000", "4K")],
+)
+def test_exact_pixels_are_made_at_the_smallest_tier_that_need_not_be_enlarged(size: str, tier: str) -> None:
+    assert translated(FoundModel(NANO_BANANA_2), size=size, resize="exact").request.resolution == tier
+
+
+def test_a_tier_that_is_demanded_counts_with_exact_pixels_too() -> None:
+    request = translated(FoundModel(NANO_BANANA_2), size="800x600", resize="exact", resolution="512").request
+    assert (request.resolution, request.exact_pixels) == (Resolution.R512, (800, 600))

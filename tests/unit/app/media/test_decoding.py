@@ -1,0 +1,55 @@
+"""Decoding within bounds: too many pixels are refused before a decoder sees them, 16 bits become 8 by scaling."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from app.media.decoding import MAX_EDGE, MAX_PIXELS, check_pixels, decoded, eight_bit, has_transparency
+from app.media.sniff import ImageFormat, NotAnImageError
+from tests.unit.app.media.photographs import bomb, saved, scene
+
+
+@pytest.mark.parametrize("size", [(MAX_EDGE, 2_000), (8192, 8192), (1, 1)])
+def test_a_picture_within_the_bounds_is_worked_on(size: tuple[int, int]) -> None:
+    check_pixels(*size)
+
+
+@pytest.mark.parametrize("size", [(MAX_EDGE + 1, 1), (1, MAX_EDGE + 1), (8192, 8193), (2**31, 2**31)])
+def test_a_picture_beyond_them_is_not(size: tuple[int, int]) -> None:
+    with pytest.raises(NotAnImageError, match=f"{size[0]} x {size[1]}"):
+        check_pixels(*size)
+
+
+def test_a_bomb_is_refused_by_its_header_though_nobody_measured_it_before() -> None:
+    with pytest.raises(NotAnImageError, match="67 megapixels"):
+        decoded(bomb(9_000, 9_000), ImageFormat.PNG)
+
+
+def test_the_library_would_not_warn_of_what_is_let_through() -> None:
+    assert Image.MAX_IMAGE_PIXELS is not None
+    assert MAX_PIXELS < Image.MAX_IMAGE_PIXELS
+
+
+def test_another_format_than_the_one_named_is_not_tried() -> None:
+    with pytest.raises(NotAnImageError, match="damaged"):
+        decoded(saved(scene(), "BMP"), ImageFormat.TIFF)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_grey_of_many_bits_is_scaled_and_not_cut_off(mode: str) -> None:
+    wide = Image.linear_gradient("L").convert("I").point(lambda level: level * 257)
+    narrow = eight_bit(wide.convert(mode))
+    assert narrow.mode == "L"
+    levels = narrow.tobytes()
+    assert max(abs(a - b) for a, b in zip(levels, Image.linear_gradient("L").tobytes(), strict=True)) <= 1
+
+
+def test_transparency_is_seen_in_an_alpha_channel_and_in_a_transparent_colour() -> None:
+    clear = scene().convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 30, 30))
+    for data, kind in ((saved(clear, "PNG"), "png"), (saved(clear, "GIF"), "gif"), (saved(clear, "AVIF"), "avif")):
+        assert has_transparency(decoded(data, ImageFormat(kind))[0])
+    assert not has_transparency(decoded(saved(scene(), "PNG"), ImageFormat.PNG)[0])
+    first = Image.new("P", (9, 9))
+    assert has_transparency(decoded(saved(first, "PNG", transparency=0), ImageFormat.PNG)[0])
