@@ -1,1 +1,1 @@
-"""What vendors with jobs have in common: asking, reading replies and links, and downloading what is paid for."""
+"""What vendors with jobs have in common: uploading input images, asking, reading replies and links, and downloading."""

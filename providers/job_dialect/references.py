@@ -1,7 +1,8 @@
 """Input images on their way to the vendor: small ones stand in the request itself, the others are uploaded before it.
 
 Nothing is bought until all of them have arrived. Each image is uploaded once in a conversation, and no link outlives
-it: another conversation uploads its own.
+it: another conversation uploads its own. No bytes are touched here: an upload's body names the image, which the
+transport reads while it sends it, so that a conversation holds one image in memory at a time.
 """
 
 from __future__ import annotations

@@ -9,15 +9,16 @@ from dataclasses import replace
 from providers.google_dialect import errors
 from providers.google_dialect.wire import SCHEMAS
 from providers.spec.adapter import ProviderModel
-from providers.spec.conversation import Reply, Unanswered
+from providers.spec.conversation import HttpCall, Interim, NextEvent, Reply, Unanswered
 from providers.spec.errors import Fault, Spend
-from providers.spec.request import ImageRequest
+from providers.spec.request import ImageRequest, OutputFormat, Safety
 from tests.contract.kit import (
     FINAL_IMAGE,
     INTERIM_IMAGE,
     PROMPT,
     REQUESTS,
     AdapterContract,
+    Answer,
     Case,
     Picture,
     json_reply,
@@ -43,11 +44,40 @@ GOLDENS: Mapping[str, ProviderModel] = {
             "thinking_minimal",
             "thinking_high",
             "extras",
+            "safety_strict",
+            "safety_standard",
+            "safety_relaxed",
+            "image_search",
+            "web_and_image_search",
+            "partial_images",
+            "partial_images_thinking_high",
+            "options",
         ),
         MODEL_3,
     ),
     "generate_no_tier": MODEL_25,
     "tier_and_thinking_the_model_lacks": MODEL_25,
+    "partial_images_of_a_model_without_thoughts": MODEL_25,
+}
+
+_PLAIN = REQUESTS["generate_ratio_2k"]
+STREAMED = replace(_PLAIN, partial_images=2)
+OPTIONS: Mapping[str, object] = {
+    "generation_config": {"temperature": 0.4, "image_config": {"person_generation": "ALLOW_ALL"}},
+    "labels": {"cost_center": "a"},
+}
+
+MORE_REQUESTS: Mapping[str, ImageRequest] = {
+    "tier_and_thinking_the_model_lacks": replace(_PLAIN, thinking="high", seed=2**40 + 7),
+    **{f"safety_{level.value}": replace(_PLAIN, safety=level) for level in Safety},
+    "image_search": replace(_PLAIN, image_search=True),
+    "web_and_image_search": replace(_PLAIN, image_search=True, web_search=True),
+    "partial_images": STREAMED,
+    "partial_images_thinking_high": replace(STREAMED, thinking="high"),
+    "partial_images_of_a_model_without_thoughts": STREAMED,
+    "options": replace(_PLAIN, provider_options={"gemini": OPTIONS, "vertex": OPTIONS, "fal": {"seed": 1}}),
+    "jpeg_of_a_quality": replace(_PLAIN, output_format=OutputFormat.JPEG, output_compression=0),
+    "png_of_a_quality": replace(_PLAIN, output_format=OutputFormat.PNG, output_compression=50),
 }
 
 
@@ -281,9 +311,7 @@ class GoogleContract(AdapterContract):
         return GOLDENS
 
     def more_requests(self) -> Mapping[str, ImageRequest]:
-        return {
-            "tier_and_thinking_the_model_lacks": replace(REQUESTS["generate_ratio_2k"], thinking="high", seed=2**40 + 7)
-        }
+        return MORE_REQUESTS
 
     def test_the_schemas_are_those_of_the_dialect(self) -> None:
         assert self.adapter().schemas == frozenset(SCHEMAS)
@@ -296,3 +324,113 @@ class GoogleContract(AdapterContract):
         assert (usage.input_tokens, usage.output_tokens) == (1152, 1233)
         assert (usage.input_text_tokens, usage.input_image_tokens) == (12, 1120)
         assert (usage.output_image_tokens, usage.thought_tokens) == (1120, 108)
+
+    def test_a_reserved_option_is_refused_before_any_call(self) -> None:
+        name = self.adapter().name
+        for options in ({"contents": []}, {"generation_config": {"candidate_count": 2}}, {"generationConfig": None}):
+            request = replace(self.request(), provider_options={name: options})
+            outcome = self._drive([], request=request)
+            error = outcome.failure()
+            assert (error.fault, error.parameter) == (Fault.UNSUPPORTED, "provider_options")
+            assert (error.spend, outcome.steps) == (Spend.NONE, [])
+
+    def test_a_reply_that_is_no_stream_is_read_whole(self) -> None:
+        outcome = self._drive(GoogleContract.success(self, self.request()), request=STREAMED)
+        assert outcome.result is not None
+        assert [blob.read() for blob in outcome.result.images] == [FINAL_IMAGE.content]
+
+
+EVENTS = Reply(200, {"content-type": "text/event-stream"}, events=True)
+"""The head of a streamed answer."""
+
+THOUGHT = json_reply(
+    answer(image_part(INTERIM_IMAGE, thought=True), finish=None, usageMetadata={"promptTokenCount": 9})
+)
+PICTURE = json_reply(answer(image_part(FINAL_IMAGE), finish=None))
+LAST = json_reply(answer({"text": "", "thoughtSignature": "c2ln"}, usageMetadata=USAGE))
+
+
+def _broken(name: str, *events: Answer, fault: Fault, spend: Spend = Spend.NONE, wait: float | None = None) -> Case:
+    return Case(f"stream: {name}", [EVENTS, *events], fault, spend, wait, request=STREAMED)
+
+
+STREAM_CASES: Sequence[Case] = (
+    _broken("nothing at all", fault=Fault.BAD_REPLY, spend=Spend.POSSIBLE),
+    _broken("no finish reason", THOUGHT, PICTURE, fault=Fault.BAD_REPLY, spend=Spend.POSSIBLE),
+    _broken(
+        "it breaks",
+        THOUGHT,
+        Unanswered("cut short", sent=True),
+        fault=Fault.UNREACHABLE,
+        spend=Spend.POSSIBLE,
+    ),
+    _broken("not JSON", text_reply(f"<html>{ECHO}", 200), fault=Fault.BAD_REPLY, spend=Spend.POSSIBLE),
+    _broken("an error at once", json_reply(error(503, "UNAVAILABLE")), fault=Fault.OVERLOADED),
+    _broken(
+        "an error after a picture",
+        THOUGHT,
+        json_reply(error(503, "UNAVAILABLE", details=[retry_info("2.5s")])),
+        fault=Fault.OVERLOADED,
+        spend=Spend.POSSIBLE,
+        wait=2.5,
+    ),
+    _broken(
+        "a limit after words",
+        json_reply(answer({"text": "Working on it."}, finish=None)),
+        json_reply(error(429, "RESOURCE_EXHAUSTED", details=[retry_info("7s")])),
+        fault=Fault.RATE_LIMITED,
+        wait=7.0,
+    ),
+    _broken("refused after a thought", THOUGHT, json_reply(answer(finish="IMAGE_SAFETY")), fault=Fault.CONTENT_REFUSED),
+    _broken(
+        "refused beside a picture", PICTURE, json_reply(answer(finish="IMAGE_SAFETY")), fault=Fault.CONTENT_REFUSED
+    ),
+    _broken(
+        "a blocked prompt",
+        json_reply({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": ECHO}}),
+        fault=Fault.CONTENT_REFUSED,
+    ),
+    _broken("words only", json_reply(answer({"text": ECHO}, finish=None)), LAST, fault=Fault.BAD_REPLY),
+    _broken("a thought and NO_IMAGE", THOUGHT, json_reply(answer(finish="NO_IMAGE")), fault=Fault.BAD_REPLY),
+)
+
+
+class GoogleStreamContract(GoogleContract):
+    """The same contract where interim images are wanted, and the answer comes event by event."""
+
+    def request(self) -> ImageRequest:
+        return STREAMED
+
+    def success(self, request: ImageRequest) -> list[Reply]:
+        return [EVENTS, THOUGHT, PICTURE, LAST]
+
+    def cases(self) -> Sequence[Case]:
+        return STREAM_CASES
+
+    def tables(self) -> Mapping[str, Collection[object]]:
+        return {}
+
+    def test_every_call_says_where_its_url_came_from(self) -> None:
+        (call,) = self._drive(self.success(self.request())).calls
+        assert call.url.endswith(":streamGenerateContent?alt=sse")
+        assert call.events
+
+    def test_an_interim_image_is_handed_out_before_the_next_event_is_asked_for(self) -> None:
+        steps = [type(step) for step in self._drive(self.success(self.request())).steps]
+        assert steps == [HttpCall, NextEvent, Interim, NextEvent, NextEvent, NextEvent]
+
+    def test_no_more_interim_images_are_handed_out_than_were_asked_for(self) -> None:
+        outcome = self._drive([EVENTS, *[THOUGHT] * 5, PICTURE, LAST])
+        assert outcome.interims == [INTERIM_IMAGE.content] * 2
+        assert outcome.result is not None
+
+    def test_the_last_picture_that_is_no_thought_is_the_answer(self) -> None:
+        early = json_reply(answer(image_part(Picture(b"of a default size")), finish=None))
+        outcome = self._drive([EVENTS, early, PICTURE, THOUGHT, LAST])
+        assert outcome.result is not None
+        assert [blob.read() for blob in outcome.result.images] == [FINAL_IMAGE.content]
+
+    def test_an_only_picture_marked_as_a_thought_is_the_answer_when_the_model_finished(self) -> None:
+        outcome = self._drive([EVENTS, THOUGHT, LAST])
+        assert outcome.result is not None
+        assert [blob.read() for blob in outcome.result.images] == [INTERIM_IMAGE.content]

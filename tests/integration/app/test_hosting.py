@@ -17,7 +17,7 @@ from app.hosting.key_file import FILE_NAME
 from app.hosting.signing import PREFIX, Signer
 from tests.integration.app.hosting_app import gateway, keep, raw
 from tests.servers import running
-from tests.unit.app.hosting.making import NOW, Clock, files_in, hosting, parts_of
+from tests.unit.app.hosting.making import NOW, Clock, Remembered, files_in, hosting, parts_of
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(3_000_000)
 SIZE = len(IMAGE)
@@ -251,13 +251,10 @@ def test_a_start_sweeps_what_ended_while_nobody_ran(tmp_path: Path) -> None:
     with running(gateway(hosting(tmp_path))) as base:
         url = keep(base, IMAGE)
     assert len(files_in(tmp_path)) == 2
-    with running(gateway(hosting(tmp_path, clock=Clock(NOW + 7200)))) as base:
-        for _ in range(200):  # the first round begins with the start; each of these waits a little for it
-            if (
-                httpx.get(url.replace(url.partition(PREFIX)[0], base)).status_code == 410
-                and len(files_in(tmp_path)) == 1
-            ):
-                break
+    measured = Remembered()
+    with running(gateway(hosting(tmp_path, clock=Clock(NOW + 7200), instruments=measured))) as again:
+        assert measured.has_swept.wait(20)
+        assert httpx.get(url.replace(base, again)).status_code == 410
     assert files_in(tmp_path) == [FILE_NAME]
 
 

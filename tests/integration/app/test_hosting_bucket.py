@@ -82,10 +82,8 @@ def test_the_bucket_is_swept_and_what_is_not_ours_stays(bucket: Bucket, tmp_path
     bucket.objects |= dict.fromkeys(others, (b"", {}))
     measured = Remembered()
     own = hosting(tmp_path, store_url=STORE, signing_key=KEY, clock=Clock(ended), instruments=measured)
-    with running(gateway(own)) as base:
-        for _ in range(200):  # the first round begins with the start; each of these waits a little for it
-            if httpx.get(f"{base}/v1/images/files/").status_code == 404 and measured.swept == 3:
-                break
+    with running(gateway(own)):
+        assert measured.has_swept.wait(20)
     assert measured.swept == 3
     assert {key for key in bucket.objects if not key.endswith(young)} == others
     assert len(bucket.objects) == len(others) + 1

@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 SMALL = b"\x89PNG" * 100
 PEAK_MIB = 220
 """Resident memory the server may have at its peak, mapped files included: it begins with some 50 MiB, one body takes up
-to 25 more, and the largest upload that is read, 96 MiB, is looked at while it is mapped. Refused ones may be endless."""
+to 25 more, and the largest upload that is read, 96 MiB, is looked at while mapped. Refused ones may be endless."""
 
 
 @dataclass(frozen=True, slots=True)

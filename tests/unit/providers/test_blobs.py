@@ -226,12 +226,10 @@ def test_a_blob_in_memory_may_be_a_view() -> None:
     assert bytes(blob.base64()).decode() == LONG
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
-@given(st.lists(st.integers(0, 600_000), max_size=40), st.sampled_from([r"\/", r"\u002f", r"\u002F"]))
-def test_escapes_anywhere_in_a_long_string_are_undone(places: list[int], escape: str) -> None:
-    plain = bytearray(b"A" * 600_001)
-    for place in [*places, 262_140, 262_143, 262_144, 262_145]:
-        plain[place] = ord("/")
+@pytest.mark.parametrize("escape", [r"\/", r"\u002f", r"\u002F"])
+@pytest.mark.parametrize("shift", range(6))
+def test_escapes_anywhere_in_a_long_string_are_undone(shift: int, escape: str) -> None:
+    plain = b"A" * 10_000 + b"/" + b"B" * shift + b"/" * 300_000 + b"C" * 10_000
     body = b'{"image": "' + plain.replace(b"/", escape.encode()) + b'"}'
     (blob,) = cut(body)[1]
     assert isinstance(blob, Base64Blob)
@@ -249,10 +247,10 @@ def test_text_with_escapes_is_put_together_where_the_caller_says() -> None:
     assert [LONG.encode(), LONG.replace("A", "/").encode(), LONG.encode()] == gathered
 
 
-@pytest.mark.parametrize("inside", [r"\\", r"\n", r"\u00e9", "\u00e9", r"\x"])
+@pytest.mark.parametrize("inside", [r"\\", r"\u00e9", "\u00e9", r"\x"])
 def test_escapes_that_no_base64_has_leave_the_string_to_the_parser(inside: str) -> None:
     body = f'{{"image": "{LONG}/{inside}{"A" * 20_000}"}}'.replace("/", r"\/").encode()
-    assert cut(body)[1] == () or inside == r"\n"
+    assert cut(body)[1] == ()
 
 
 @pytest.mark.parametrize("text", ["x y" * 20_000, '\\"' * 30_000, "\\\\" * 30_000, '", "' * 15_000])

@@ -9,6 +9,12 @@ from app.accounts.keys import Access, Keys, access_to, from_this_machine, presen
 KEYS = ("first-key", "second-key", "ключ")
 
 
+def test_images_by_url_are_open_for_their_signature_is_the_key() -> None:
+    assert access_to("/v1/images/files/signature/name.png") is Access.OPEN
+    assert access_to("/v1/images/files") is Access.KEY
+    assert access_to("/v1//images/files/signature/name.png") is Access.KEY
+
+
 def test_only_the_exact_paths_are_open() -> None:
     assert access_to("/healthz") is Access.OPEN
     assert access_to("/readyz") is Access.OPEN

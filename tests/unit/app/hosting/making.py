@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Remembered:
     def __init__(self) -> None:
         self.kept: list[int] = []
         self.not_kept = self.swept = self.sweeps_failed = 0
+        self.has_swept = threading.Event()
 
     def image_kept(self, length: int, seconds: float) -> None:
         self.kept.append(length)
@@ -41,6 +43,7 @@ class Remembered:
 
     def images_swept(self, count: int) -> None:
         self.swept += count
+        self.has_swept.set()
 
     def sweep_failed(self) -> None:
         self.sweeps_failed += 1

@@ -222,7 +222,7 @@ async def test_no_more_images_are_in_memory_at_once_than_are_put_at_once(tmp_pat
         await put(*args, **kwargs)  # type: ignore[arg-type]
         held -= 1
 
-    own._store.put = counted  # type: ignore[method-assign, assignment]
+    own._store.put = counted  # type: ignore[method-assign]
     await asyncio.gather(*(own.keep(Counted(PNG), "image/png", base_url=BASE) for _ in range(20)))
     assert 1 <= most <= module.KEEPS
 

@@ -1,4 +1,4 @@
-"""Files with a C2PA manifest put in by hand, as the specification places it in each format. The manifest says nothing."""
+"""Files with a C2PA manifest put in by hand where the specification places it in each format. It says nothing."""
 
 from __future__ import annotations
 

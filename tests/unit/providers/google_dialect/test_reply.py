@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from providers.google_dialect.reply import read_reply
+from providers.google_dialect.reply import Told, read_reply
 from providers.spec.blob import Blob
 from providers.spec.conversation import BLOB_KEY, Reply
 from providers.spec.errors import Fault, ProviderError
 from providers.spec.request import ImageRequest
-from providers.spec.result import ImageResult, Usage, Warning
+from providers.spec.result import ImageResult, Usage
 
 REQUEST = ImageRequest("m", "a lighthouse in the fog")
 
@@ -22,8 +22,8 @@ def picture(content: bytes, **more: object) -> dict[str, object]:
     return {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(content).decode()}, **more}
 
 
-def read(document: Mapping[str, object], *blobs: Blob, warnings: tuple[Warning, ...] = ()) -> ImageResult:
-    return read_reply(Reply(200, {}, json.dumps(document).encode(), blobs), "Google", REQUEST, warnings)
+def read(document: Mapping[str, object], *blobs: Blob) -> ImageResult:
+    return read_reply(Reply(200, {}, json.dumps(document).encode(), blobs), "Google", REQUEST)
 
 
 def answered(*parts: object, finish: str = "STOP", **more: object) -> Mapping[str, object]:
@@ -69,9 +69,23 @@ def test_a_picture_without_a_type_is_a_picture() -> None:
     assert (blob.media_type, blob.read()) == ("", b"untyped")
 
 
-def test_warnings_travel_with_the_picture() -> None:
-    warning = Warning("negative_prompt", "ignored")
-    assert read(answered(picture(b"final")), warnings=(warning,)).warnings == (warning,)
+def test_of_a_stream_the_last_pictures_and_the_last_counts_are_kept() -> None:
+    told = Told()
+    for number in range(200):
+        part = picture(f"picture {number}".encode(), thought=number % 2 == 0)
+        event = answered(part, {"text": "w" * 1000}, finish="STOP", usageMetadata={"promptTokenCount": number})
+        told = told.followed_by(Told.of(event))
+    told = told.followed_by(Told.of({"usageMetadata": None}))
+    assert [blob.read() for blob in (*told.thought_pictures, *told.pictures)] == [b"picture 198", b"picture 199"]
+    assert told.finish_reasons == ("STOP",)
+    assert told.usage == {"promptTokenCount": 199}
+    assert sum(map(len, told.said)) <= 50 * 300
+
+
+def test_a_stream_has_ended_when_a_reason_was_stated() -> None:
+    assert not Told.of(answered(picture(b"final"), finish="")).ended
+    assert Told.of(answered(finish="STOP")).ended
+    assert Told.of({"promptFeedback": {"blockReason": "SAFETY"}}).ended
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,11 @@ from providers.spec.request import OutputFormat, Resolution, Safety
 PIXEL = MemoryBlob(b"not looked at here")
 
 
-def parsed(*, editing: bool = False, **fields: object) -> ImagesBody:
+def parsed(*, editing: Any = False, **fields: Any) -> ImagesBody:
     return parse_body({"prompt": "a red fox", **fields}, editing=editing, max_timeout_s=600.0)
 
 
-def refused(*, editing: bool = False, **fields: object) -> ParameterError:
+def refused(*, editing: Any = False, **fields: Any) -> ParameterError:
     with pytest.raises(ParameterError) as caught:
         parsed(editing=editing, **fields)
     assert caught.value.status == 400
