@@ -10,9 +10,11 @@ import asyncio
 import uuid
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
+from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong, shutting_down
 from app.doors.reply import ClientTooSlowError, error_response
 from app.telemetry import Telemetry, request_id
@@ -20,6 +22,9 @@ from providers.spec.excerpt import place_of
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 
+_DRAIN_SECONDS = 2.0
+"""Longest an upload without a key is read and dropped so that its sender sees the answer. Node's client reports a broken
+connection instead when the answer comes before it has sent everything."""
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
@@ -62,6 +67,8 @@ class Edge:
             refusal = self._refusal(scope)
             if refusal is not None:
                 self._telemetry.turned_away(refusal.code or "")
+                if not await drain(Request(scope, receive), max_seconds=_DRAIN_SECONDS):
+                    refusal.headers = {**refusal.headers, "connection": "close"}
                 await error_response(refusal)(scope, receive, send_marked)
             else:
                 await self._app(scope, receive, send_marked)

@@ -42,6 +42,10 @@ RESERVED_OPTIONS: frozenset[str] = frozenset(
 reserved with it. ``imageConfig`` is reserved field by field, so that Vertex's ``personGeneration`` stays free."""
 
 
+DEEPEST = 50
+"""Objects and lists inside each other that options may have; Google's own fields have a tenth of it."""
+
+
 def _canonical(name: str) -> str:
     """Google reads a field in both spellings, ``imageConfig`` and ``image_config``; they count as one here."""
     return name.replace("_", "").lower()
@@ -59,17 +63,24 @@ def with_options(body: dict[str, object], options: Options, vendor: str) -> dict
     ``vendor`` is the name people know the seller by.
     """
     try:
+        if _deep(options):
+            raise ValueError("nested too deep")
         json.dumps(options, default=dict, allow_nan=False)
         taken = [path for path, value in _paths(options) if _is_taken(path, value)]
         if not taken:
             return _merged(body, options)
-    except (TypeError, ValueError, RecursionError):
-        raise _refused(f"provider_options for {vendor} must hold JSON values only.") from None
+    except (TypeError, ValueError):
+        raise _refused(f"provider_options for {vendor} must hold plain JSON values only.") from None
     raise _refused(f"provider_options for {vendor} sets a field that the gateway sets itself.")
 
 
 def _refused(message: str) -> ProviderError:
     return ProviderError(Fault.UNSUPPORTED, message, parameter="provider_options")
+
+
+def _deep(value: object, left: int = DEEPEST) -> bool:
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return left == 0 or any(_deep(item, left - 1) for item in items)
 
 
 def _is_taken(path: str, value: object) -> bool:

@@ -28,7 +28,7 @@ class Uploads:
     photo: Path
     """A JPEG that lies on its side, with EXIF data that say so and name a camera."""
     marks: Path
-    """A WebP."""
+    """A WebP that stands upright, with EXIF data that name a camera."""
     mask: Path
     """A PNG of the size of ``painted``, transparent where it is to be changed."""
     text: Path
@@ -40,10 +40,10 @@ def make_uploads(folder: Path) -> Uploads:
     uploads = Uploads(*(folder / name for name in ("painted.png", "photo.jpeg", "marks.webp", "mask.png", "text.png")))
     _drawn(PAINTED, "darkgreen", "gold").save(uploads.painted)
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # to be turned by 90 degrees clockwise
     exif[ExifTags.Base.Make] = "A camera"
+    _drawn(MARKS, "white", "black").save(uploads.marks, exif=exif)
+    exif[ExifTags.Base.Orientation] = 6  # to be turned by 90 degrees clockwise
     _drawn(PHOTO_LYING, "navy", "white").save(uploads.photo, exif=exif)
-    _drawn(MARKS, "white", "black").save(uploads.marks)
     mask = Image.new("RGBA", PAINTED, (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), HOLE)
     mask.save(uploads.mask)

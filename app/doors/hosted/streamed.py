@@ -30,7 +30,7 @@ class StreamedResponse(Response):
             async with aclosing(self._pieces) as pieces:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for piece in pieces:
-                    if False:
+                    if leaving.done():
                         return
                     try:
                         async with asyncio.timeout(reply.WRITE_SECONDS):

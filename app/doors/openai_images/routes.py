@@ -74,7 +74,6 @@ async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
         response = await answered(own, request, order, made)
     except ApiError as error:
         ending.refused(error)
-        await drain(request)
         return error_response(error)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)

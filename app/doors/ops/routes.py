@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.orders import find_named, order_from
 from app.doors.openai_images.route_plan import planned
@@ -61,7 +60,6 @@ async def route(request: Request) -> Response:
         order = await order_from(own, request, editing=False)
     except ApiError as error:
         own.telemetry.refused("", error.code or str(error.status), error.param)
-        await drain(request)
         return error_response(error)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)
