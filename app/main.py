@@ -20,6 +20,8 @@ from app.doors.openai_images import routes as openai_images
 from app.doors.ops import routes as ops
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
+from app.hosting.location import HostingSetupError
+from app.hosting_metrics import HostingMetrics
 from app.media.inputs import Inputs
 from app.services import Services
 from app.settings import KEY_HINTS, Settings, is_loopback
@@ -88,11 +90,18 @@ class Assembled:
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, providers: Mapping[str, Provider], catalog: Catalog, telemetry: Telemetry
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    catalog: Catalog,
+    telemetry: Telemetry,
+    workers: Workers | None = None,
 ) -> AsyncIterator[Assembled]:
-    """A gateway with its hands, for as long as the context lasts; its end waits for cancel calls to vendors."""
+    """A gateway with its hands, for as long as the context lasts; its end waits for cancel calls to vendors.
+
+    ``workers`` are closed with it; None: its own.
+    """
     policy = catalog.policy
-    workers = Workers()
+    workers = workers or Workers()
     transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
     driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
     gateway = Gateway(
@@ -110,7 +119,7 @@ async def assembled(
         await sharing.start()
     fetcher = Fetcher(settings.gateway_spool_dir, allow_private=settings.gateway_fetch_private)
     try:
-        yield Assembled(gateway, workers, Inputs(workers, fetcher.fetch))
+        yield Assembled(gateway, workers, Inputs(workers, fetcher.fetch, spool_dir=settings.gateway_spool_dir))
     finally:
         await fetcher.close()
         await driver.close(policy.submit_grace_s + policy.cancel_limit_s + LEAVE_MARGIN_S)
@@ -138,17 +147,21 @@ def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Te
     )
 
 
-def _hosting(settings: Settings, workers: Workers) -> Hosting:
+def _hosting(settings: Settings, workers: Workers, telemetry: Telemetry) -> Hosting:
     key = settings.gateway_signing_key
-    return Hosting(
-        store_url=settings.gateway_image_store,
-        data_dir=settings.gateway_data_dir,
-        signing_key=None if key is None else key.get_secret_value(),
-        ttl_s=settings.gateway_image_ttl_s,
-        public_url=settings.gateway_public_url,
-        urls=settings.gateway_image_urls,
-        workers=workers,
-    )
+    try:
+        return Hosting(
+            store_url=settings.gateway_image_store,
+            data_dir=settings.gateway_data_dir,
+            signing_key=None if key is None else key.get_secret_value(),
+            ttl_s=settings.gateway_image_ttl_s,
+            public_url=settings.gateway_public_url,
+            urls=settings.gateway_image_urls,
+            workers=workers,
+            instruments=HostingMetrics(telemetry.registry),
+        )
+    except HostingSetupError as unusable:
+        raise StartError(str(unusable)) from None
 
 
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:
@@ -166,13 +179,14 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
         sold.find(None, default_model=settings.gateway_default_model)
     except UnknownModelError as unknown:
         raise StartError(f"GATEWAY_DEFAULT_MODEL={settings.gateway_default_model}: {unknown}") from None
-    telemetry = Telemetry()
+    telemetry, workers = Telemetry(), Workers()
+    hosting = _hosting(settings, workers, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings, providers, sold, telemetry) as hands:
-            hosting = _hosting(settings, hands.workers)
+        async with assembled(settings, providers, sold, telemetry, workers) as hands:
             await hosting.start()
+            app.state.hosting = hosting
             own = Services(
                 catalog=sold,
                 gateway=hands.gateway,

@@ -53,8 +53,7 @@ class Events:
 
     def end(self) -> list[Data]:
         """At the stream's good end: an event that no empty line closed, if there is one."""
-        self._line_ended()
-        return self._closed()
+        return self._line_ended() or self._closed()
 
     def close(self) -> None:
         """Free what was collected."""

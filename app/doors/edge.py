@@ -23,8 +23,8 @@ from providers.spec.excerpt import place_of
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 
 _DRAIN_SECONDS = 2.0
-"""Longest an upload without a key is read and dropped so that its sender sees the answer. Node's client reports a broken
-connection instead when the answer comes before it has sent everything."""
+"""Longest an upload without a key is read and dropped so that its sender sees the answer: Node's client reports a
+broken connection instead when the answer comes before it has sent everything."""
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 

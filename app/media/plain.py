@@ -86,6 +86,10 @@ def decoded(data: bytes) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        # Parsed and written apart from the picture, which remembers damaged EXIF as read and says nothing again.
+        stated = Image.Exif()
+        stated.load(image.info.get("exif", b""))
+        stated.tobytes()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return ImageOps.exif_transpose(image) if turned else image
     except MemoryError:

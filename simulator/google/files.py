@@ -77,7 +77,10 @@ class GeminiFiles:
 
     def content(self, uri: str, own_origin: str) -> tuple[bytes, str]:
         """Bytes and type of the file a request names. GoogleError 403 for what is not ours, or is no more."""
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            raise invalid("Invalid value at 'file_data.file_uri'.") from None
         ours = f"{parts.scheme}://{parts.netloc}" == own_origin and parts.path.startswith("/gemini/")
         stored = self._find(parts.path.rpartition("/files/")[2]) if ours else None
         if stored is None:

@@ -68,6 +68,11 @@ class Vendors:
         rows: list[dict[str, Any]] = self._client.get("/_control/requests").json()
         return rows
 
+    def inputs(self, provider: str) -> list[dict[str, Any]]:
+        """The input images one vendor received, in order."""
+        rows: list[dict[str, Any]] = self._client.get("/_control/inputs").json()
+        return [row for row in rows if row["provider"] == provider]
+
     def close(self) -> None:
         self._client.close()
 
@@ -121,7 +126,7 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
             vendor_keys: Mapping[str, SecretStr] = MappingProxyType({}),
             **settings: Any,
         ) -> str:
-            base = Settings(_env_file=None, **{"gateway_spool_dir": tmp_path, **settings})
+            base = Settings(_env_file=None, **{"gateway_spool_dir": tmp_path, "gateway_data_dir": tmp_path / "data", **settings})
             own = simulated_settings(base, providers, vendors.url).model_copy(update=dict(vendor_keys))
             catalog = adjusted(shipped, policy=policy, cheapest=cheapest, attempt_limit_s=attempt_limit_s)
             return stack.enter_context(running(create_app(own, catalog=catalog)))

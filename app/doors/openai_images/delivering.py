@@ -7,6 +7,7 @@ import time
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.doors.hosted.origin import origin_of
 from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
 from app.doors.openai_images.errors import ApiError, internal_error
 from app.doors.openai_images.orders import Order
@@ -53,7 +54,7 @@ async def _success(own: Services, request: Request, order: Order, made: AllMade)
 
 async def hosted(own: Services, request: Request, made: AllMade) -> list[str]:
     """A URL for each image. Raises HostingError, whose text is ours, when one cannot be kept."""
-    base_url = str(request.base_url).rstrip("/")
+    base_url = origin_of(request)
     return [await own.hosting.keep(image.blob, image.format.media_type, base_url=base_url) for image in made.images]
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from app.media.decoding import MAX_EDGE, MAX_PIXELS, check_pixels, decoded, eight_bit, has_transparency
 from app.media.sniff import ImageFormat, NotAnImageError
-from tests.unit.app.media.photographs import bomb, saved, scene
+from tests.unit.app.media.photographs import bomb, difference, saved, scene
 
 
 @pytest.mark.parametrize("size", [(MAX_EDGE, 2_000), (8192, 8192), (1, 1)])
@@ -53,3 +53,15 @@ def test_transparency_is_seen_in_an_alpha_channel_and_in_a_transparent_colour() 
     assert not has_transparency(decoded(saved(scene(), "PNG"), ImageFormat.PNG)[0])
     first = Image.new("P", (9, 9))
     assert has_transparency(decoded(saved(first, "PNG", transparency=0), ImageFormat.PNG)[0])
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg", "packbits"])
+def test_a_tiff_of_the_usual_compressions_is_read(compression: str) -> None:
+    image, _ = decoded(saved(scene(), "TIFF", compression=compression), ImageFormat.TIFF)
+    assert difference(image, scene()) < 4
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
+def test_a_fax_is_refused_with_what_is_taken(compression: str) -> None:
+    with pytest.raises(NotAnImageError, match="unusual compression; LZW"):
+        decoded(saved(scene(mode="1"), "TIFF", compression=compression), ImageFormat.TIFF)

@@ -88,7 +88,7 @@ def test_jpeg_is_white_where_the_picture_was_clear_and_says_so() -> None:
     (told,) = file.warnings
     assert told.parameter == "output_format"
     back = read(file)
-    assert min(back.getpixel((50, 50))) > 250  # type: ignore[arg-type,type-var]
+    assert min(back.getpixel((50, 50))) > 250  # type: ignore[arg-type]
     assert difference(back.crop((160, 110, 301, 203)), scene().crop((160, 110, 301, 203))) < 2
 
 

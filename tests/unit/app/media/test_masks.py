@@ -1,4 +1,4 @@
-"""Masks: outside the mask stands the caller's picture to the bit, inside the answer, and the guide says which is which."""
+"""Masks: outside the mask the caller's picture stands to the bit, inside it the answer; the guide tells them apart."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -66,6 +67,13 @@ def test_damaged_exif_costs_the_exif_and_not_the_picture() -> None:
     assert "exif" not in plain.info
 
 
+def test_damaged_exif_that_the_reader_has_looked_at_before_is_dropped_too() -> None:
+    data = file(Image.new("RGB", (16, 16)), "JPEG", exif=b"Exif\x00\x00not a tiff at all")
+    plain = decoded(data[:2] + data[20:])  # without the JFIF segment the reader asks EXIF for the resolution
+    assert plain.size == (16, 16)
+    assert "exif" not in plain.info
+
+
 def test_a_profile_is_kept_only_where_it_is_for_rgb() -> None:
     assert decoded(file(Image.new("RGB", (4, 4)), icc_profile=SRGB)).info["icc_profile"] == SRGB
     assert "icc_profile" not in decoded(file(Image.new("RGB", (4, 4)), icc_profile=LAB)).info
@@ -107,7 +115,5 @@ def test_damage_has_one_name(variant: str, at: int, noise: bytes, cut: bool) -> 
     data = picture(format, 64, 48, **options)
     at %= len(data)
     damaged = data[:at] if cut else data[:at] + noise + data[at + len(noise) :]
-    try:
+    with contextlib.suppress(UndecodableError, TooLargeError):
         assert decoded(damaged).mode in ("RGB", "RGBA")
-    except (UndecodableError, TooLargeError):
-        pass

@@ -113,6 +113,7 @@ def test_the_colour_profile_and_the_manifest_stay(format: ImageFormat) -> None:
 
 def test_a_cmyk_jpeg_keeps_what_says_how_its_colours_are_stored() -> None:
     data = saved(scene(mode="CMYK"), "JPEG", exif=exif(1))
+    assert b"Adobe" in result(data, JPEG)[0]
     assert opened(result(data, JPEG)[0]).tobytes() == opened(data).tobytes()
 
 

@@ -79,7 +79,7 @@ def test_another_format_than_the_asked_one_passes_for_it_can_be_converted() -> N
 
 def test_a_format_nobody_can_ask_for_fails() -> None:
     kept = io.BytesIO()
-    pillow_heif.from_pillow(Image.open(io.BytesIO(picture("PNG", 512, 512)))).save(kept)  # type: ignore[no-untyped-call]
+    pillow_heif.from_pillow(Image.open(io.BytesIO(picture("PNG", 512, 512)))).save(kept)
     assert failed_check(kept.getvalue(), asked()) is Check.FORMAT
 
 

@@ -214,7 +214,7 @@ async def test_thoughts_come_first_when_they_are_asked_for() -> None:
     async with caller() as client:
         answer = await google(client, "gemini", google_body(thinkingConfig={"includeThoughts": True}))
         parts = answer.json()["candidates"][0]["content"]["parts"]
-        assert [part.get("thought", False) for part in parts] == [True, True, False]
+        assert [part.get("thought", False) for part in parts] == [True, True, True, False]
         assert "thoughtSignature" in parts[-1]
 
 
@@ -291,3 +291,46 @@ async def test_the_model_list_names_the_models() -> None:
         assert "models/gemini-2.5-flash-image" in {model["name"] for model in models}
         one = (await client.get(f"/gemini/v1beta/models/{MODEL}", headers=KEY)).json()
         assert "generateContent" in one["supportedGenerationMethods"]
+
+
+SEXUAL = "HARM_CATEGORY_SEXUALLY_EXPLICIT"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "field", "status"),
+    [
+        ("gemini", {"safetySettings": [{"category": SEXUAL, "threshold": "BLOCK_ONLY_HIGH"}]}, 200),
+        ("vertex", {"safety_settings": [{"category": SEXUAL, "threshold": "OFF", "method": "SEVERITY"}]}, 200),
+        ("vertex", {"safetySettings": [{"category": "HARM_CATEGORY_IMAGE_HATE", "threshold": "BLOCK_NONE"}]}, 200),
+        ("gemini", {"safetySettings": [{"category": "HARM_CATEGORY_IMAGE_HATE", "threshold": "BLOCK_NONE"}]}, 400),
+        ("gemini", {"safetySettings": [{"category": SEXUAL, "threshold": "OFF", "method": "SEVERITY"}]}, 400),
+        ("gemini", {"safetySettings": [{"category": SEXUAL, "threshold": "BLOCK_SOME"}]}, 400),
+        ("gemini", {"safetySettings": [{"category": ["x"], "threshold": "OFF"}]}, 400),
+        ("gemini", {"safetySettings": [{"category": SEXUAL}]}, 400),
+        ("gemini", {"safetyLevel": "strict"}, 400),
+        ("gemini", {"systemInstruction": {"parts": [{"text": "Flat vector style."}]}}, 200),
+        ("vertex", {"system_instruction": {"role": "system", "parts": [{"text": "Flat."}]}}, 200),
+        ("gemini", {"systemInstruction": {"parts": []}}, 400),
+        ("gemini", {"systemInstruction": {"parts": [{"inlineData": {"mimeType": "image/png", "data": ""}}]}}, 400),
+        ("gemini", {"tools": [{"googleSearch": {"searchTypes": {"webSearch": {}, "imageSearch": {}}}}]}, 200),
+        ("gemini", {"tools": [{"googleSearch": {"searchTypes": {"imageSearch": True}}}]}, 400),
+    ],
+)
+async def test_safety_search_and_instructions_are_taken_as_they_are_documented(
+    vendor: str, field: dict[str, Any], status: int
+) -> None:
+    async with caller() as client:
+        assert (await google(client, vendor, google_body() | field)).status_code == status
+
+
+@pytest.mark.parametrize(("quality", "status"), [(0, 200), (100, 200), (101, 400), (-1, 400), ("60", 400)])
+async def test_a_compression_quality_lies_between_0_and_100(quality: object, status: int) -> None:
+    async with caller() as client:
+        image = {"imageOutputOptions": {"mimeType": "image/jpeg", "compressionQuality": quality}}
+        assert (await google(client, "vertex", google_body(image=image))).status_code == status
+
+
+async def test_image_search_is_refused_by_a_model_without_it() -> None:
+    body = google_body() | {"tools": [{"googleSearch": {"searchTypes": {"imageSearch": {}}}}]}
+    async with caller() as client:
+        assert (await google(client, "gemini", body, "gemini-3-pro-image")).status_code == 400
