@@ -9,10 +9,10 @@ run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
 
 test: $(VENV)/.development
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -rs
 
 test-slow: $(VENV)/.development
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -rs
 
 # What a plan costs.
 bench: $(VENV)/.development
@@ -33,7 +33,7 @@ check: $(VENV)/.development
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Pins every dependency with its hashes; names no index.

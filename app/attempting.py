@@ -117,7 +117,7 @@ class Attempting:
                 leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
                 on_interim=job.on_interim,
             )
-            paid, billed = True, len(result.images)
+            paid, billed = True, result.billed
             delivered = await self._workers.run(_delivered, result, job, fitted)
         except ProviderError as failed:
             return Ended(record(failed.spend, failed), simulated=trace.simulated)

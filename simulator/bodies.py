@@ -28,8 +28,10 @@ class TooLarge(Unreadable):
     """The body is larger than any vendor takes."""
 
 
-async def read_bytes(request: Request, largest: int = LARGEST) -> bytes:
-    """The whole body. TooLarge when it has more than ``largest`` bytes; it is not read to its end then."""
+async def read_bytes(request: Request, largest: int | None = None) -> bytes:
+    """The whole body. TooLarge when it has more than ``largest`` bytes (None: ``LARGEST``); it is not read to its end
+    then."""
+    largest = LARGEST if largest is None else largest
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > largest:
         raise TooLarge("the body is too large")
@@ -43,7 +45,7 @@ async def read_bytes(request: Request, largest: int = LARGEST) -> bytes:
     return b"".join(pieces)
 
 
-async def read_json(request: Request, empty: str = "null", largest: int = LARGEST) -> Any:
+async def read_json(request: Request, empty: str = "null", largest: int | None = None) -> Any:
     """The body as JSON; an empty body reads as ``empty``.
 
     Unreadable for what is no JSON, and for JSON that could not be told back: numbers that are not finite, halves of

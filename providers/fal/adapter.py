@@ -55,7 +55,7 @@ class FalAdapter:
         error_type = yield from _until_completed(job, request.prompt)
         pictures = yield from _result(job, error_type, request.prompt)
         images = yield from downloaded(pictures, request.prompt, VENDOR)
-        return ImageResult(images, warnings=ungranted(request, model.schema))
+        return ImageResult(images, warnings=ungranted(request, model.schema), made=len(pictures))
 
 
 def _submitted(request: ImageRequest, model: ProviderModel, call: HttpCall) -> Generator[Step, Reply | None, wire.Job]:

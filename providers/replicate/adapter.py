@@ -58,7 +58,7 @@ class ReplicateAdapter:
             )
         created = yield from _created(wire.create_call(document, model), request.prompt)
         pictures = yield from _output(created, request)
-        return ImageResult((yield from downloaded(pictures, request.prompt, VENDOR)))
+        return ImageResult((yield from downloaded(pictures, request.prompt, VENDOR)), made=len(pictures))
 
 
 def _created(call: HttpCall, prompt: str) -> Generator[Step, Reply | None, Reply]:

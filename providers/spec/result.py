@@ -34,3 +34,10 @@ class ImageResult:
     images: tuple[Blob, ...]
     usage: Usage | None = None
     warnings: tuple[Warning, ...] = ()
+    made: int = 0
+    """Images the vendor made and bills, those that could not be had included; 0: as many as there are here."""
+
+    @property
+    def billed(self) -> int:
+        """Images the vendor bills."""
+        return max(self.made, len(self.images))

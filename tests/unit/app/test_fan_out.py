@@ -147,3 +147,11 @@ async def test_each_part_is_told_of_as_it_is_finished() -> None:
 async def test_the_same_warning_is_given_once() -> None:
     made = await made_of(here_with(ONE), 3)
     assert [warning.parameter for warning in made.warnings] == ["seed"]
+
+
+async def test_an_image_that_was_lost_on_the_way_is_in_the_books_and_not_on_the_bill() -> None:
+    here = here_with(ONE, gemini=4)
+    here.vendors.lost["gemini"] = 1
+    made = await made_of(here, 4)
+    assert (len(made.images), numbers(here)) == (4, [4, 1, 1])
+    assert made.cost == Decimal("0.268")

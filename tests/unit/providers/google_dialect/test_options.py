@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.google_dialect.options import RESERVED_OPTIONS, with_options
@@ -82,6 +82,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=20000, deadline=None)
 @given(st.dictionaries(words, values, max_size=3))
 def test_whatever_is_given_the_gateways_own_fields_stay_as_they_are(options: dict[str, Any]) -> None:
     try:
