@@ -31,9 +31,8 @@ class InputLimits:
     """What OpenAI takes: https://platform.openai.com/docs/api-reference/images/createEdit"""
     image_bytes: int = 50 * 1024 * 1024
     """Of one image; OpenAI's bound again. A mask may be as large."""
-    total_bytes: int = 256 * 1024 * 1024
-    """Of all images and the mask together: what a request may fill the spool folder with. Sixteen photographs of a
-    phone have 100 MB."""
+    total_bytes: int = 17 * 50 * 1024 * 1024
+    """Of all images and the mask together: what a request may fill the spool folder with."""
     fetches: int = 4
     """References of one request fetched at once."""
 

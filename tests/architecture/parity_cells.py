@@ -6,9 +6,8 @@ same body without the parameter. Nothing is called: a conversation is only begun
 
 from __future__ import annotations
 
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -28,7 +27,7 @@ from providers.spec.adapter import Adapter
 from providers.spec.blob import Blob
 from providers.spec.conversation import HttpCall
 from providers.spec.errors import ProviderError
-from providers.spec.request import ImageRequest
+from providers.spec.request import ImageRequest, OutputFormat, Safety
 from providers.workers import Workers
 from routing.offers import Offer
 from tests.architecture.parity_rows import EDGE, PROMPT, Row, photograph
@@ -110,15 +109,12 @@ class Kitchen:
         nearly = any(warning.parameter in fields for warning in order.translated.warnings)
         if editing and "image" in fields:
             return _of_input(row, order, fitted, first)
-        word = self._word(order, base, offer, fitted, first, await Fitting(self._workers).fitted(base.request, offer.capability))
-        return Cell(word, nearly)
+        plain = await Fitting(self._workers).fitted(base.request, offer.capability)
+        return Cell(self._word(order, base, offer, fitted, first, plain), nearly)
 
-    def _word(
-        self, order: _Order, base: _Order, offer: Offer, fitted: Fitted, first: HttpCall, plain: Fitted
-    ) -> Word:
-        if fitted.emulation is not None or fitted.request.n < order.request.n == max(order.request.n, 1):
-            several = fitted.request.n > plain.request.n
-            return Word.NATIVE if several and fitted.emulation is None else Word.EMULATED
+    def _word(self, order: _Order, base: _Order, offer: Offer, fitted: Fitted, first: HttpCall, plain: Fitted) -> Word:
+        if fitted.emulation is not None or (order.request.n > 1 and fitted.request.n == 1):
+            return Word.EMULATED
         if fitted.request.partial_images < order.request.partial_images:
             return Word.NONE
         if _is_converted(order.request, offer, fitted):
@@ -130,10 +126,9 @@ class Kitchen:
             return Word.EMULATED if own and order.body.output != base.body.output else Word.ACCEPTED
         if order.request.output_format is not None and base.request.output_format is None:
             return Word.NATIVE  # what comes unasked
-        differing = [name for name in order.request.__slots__ if getattr(order.request, name) != getattr(base.request, name)]
-        if differing == ["safety"]:
-            return Word.ACCEPTED  # the vendor's own level
-        raise AssertionError(f"{offer.provider} is not told of {differing}, and nobody says so")
+        if any(_sent(_first_call(offer, Fitted(other))) != _sent(first) for other in _others(fitted.request)):
+            return Word.NATIVE  # it is what the provider does unasked
+        raise AssertionError(f"{offer.provider} is not told of this, and nobody says so: {order.request}")
 
     async def _order(self, fields: Mapping[str, Any], found: FoundModel, *, editing: bool) -> _Order:
         document = {"prompt": PROMPT, **({"image": self._original} if editing else {}), **fields}
@@ -148,6 +143,14 @@ class Kitchen:
 def offered_names(fields: Mapping[str, Any]) -> set[str]:
     """The names under which an offer's warnings speak of these fields."""
     return {"safety" if name == "moderation" else name for name in fields} - {"image"}
+
+
+def _others(request: ImageRequest) -> Iterator[ImageRequest]:
+    """The request with another value of what may be a provider's default."""
+    if request.aspect_ratio == "1:1":
+        yield replace(request, aspect_ratio="16:9", pixels=None)
+    if request.safety is Safety.STANDARD:
+        yield replace(request, safety=Safety.STRICT)
 
 
 def _of_input(row: Row, order: _Order, fitted: Fitted, first: HttpCall) -> Cell:
@@ -173,8 +176,6 @@ def _is_converted(request: ImageRequest, offer: Offer, fitted: Fitted) -> bool:
 
 @cache
 def _delivered(format: str) -> Delivered:
-    from providers.spec.request import OutputFormat
-
     data = saved(scene(EDGE, EDGE), format)
     return Delivered(MemoryBlob(data), OutputFormat(format.lower()), EDGE, EDGE, len(data))
 

@@ -42,6 +42,8 @@ class Vendors:
         """How many calls to a provider fail as ``faults`` says before the others deliver; none: all."""
         self.makes: dict[str, int] = {}
         """By provider, the most images one call brings; one without an entry brings as many as it is asked for."""
+        self.lost: Counter[str] = Counter()
+        """How many images of its first call a provider makes that cannot be had."""
         self.asked: list[str] = []
         self.requests: list[ImageRequest] = []
         """What each call asked for, in order."""
@@ -62,8 +64,10 @@ class Vendors:
             if name in self.faults and call <= (self.fail_first[name] or call):
                 raise self.faults[name]
             made = min(conversation.n, self.makes.get(name, conversation.n))
-            images = tuple(MemoryBlob(name.encode()) for _ in range(made))
-            return ImageResult(images, Usage(output_tokens=TOKENS[name]), (Warning("seed", f"{name} has none"),))
+            lost = self.lost[name] if call == 1 else 0
+            images = tuple(MemoryBlob(name.encode()) for _ in range(made - lost))
+            told = (Warning("seed", f"{name} has none"),)
+            return ImageResult(images, Usage(output_tokens=TOKENS[name]), told, made=made)
         finally:
             self.at_work[name] -= 1
 

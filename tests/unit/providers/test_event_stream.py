@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.event_stream import Events, EventStream
@@ -47,6 +47,7 @@ def test_the_data_of_each_event_is_found_however_the_bytes_are_cut(stream: bytes
         assert read([stream[:place], stream[place:]]) == data
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1), max_size=5), st.data())
 def test_events_survive_any_cutting(texts: list[str], draw: st.DataObject) -> None:
     stream = "".join(f"data: {text}\r\n\r\n" for text in texts).encode()
@@ -55,6 +56,7 @@ def test_events_survive_any_cutting(texts: list[str], draw: st.DataObject) -> No
     assert read(pieces) == [text.encode() for text in texts]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_no_bytes_make_it_fail(pieces: list[bytes]) -> None:
     read(pieces)

@@ -82,7 +82,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=20000, deadline=None)
+@settings(deadline=None)
 @given(st.dictionaries(words, values, max_size=3))
 def test_whatever_is_given_the_gateways_own_fields_stay_as_they_are(options: dict[str, Any]) -> None:
     try:
