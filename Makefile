@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow check bench bench-routing bench-http clean lock
+.PHONY: run test test-slow check parity bench bench-routing bench-http clean lock
 
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
@@ -31,6 +31,10 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Writes docs/parity.md anew, from what the code does.
+parity: $(VENV)/.development
+	$(BIN)/python -m tests.architecture.parity docs/parity.md
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

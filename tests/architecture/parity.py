@@ -1,6 +1,6 @@
 """The parity page: which parameter is granted how, at which provider. Written by what the code does, not by hand.
 
-``python -m tests.architecture.parity > docs/parity.md`` writes it anew; a test compares.
+``make parity`` writes it anew; a test compares.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.architecture.parity_rows import Row, Section, sections
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/parity.md"
+"""Where the page is published."""
 COMMAND = "make parity"
 DEFAULT = "nano-banana-2"
 
@@ -38,12 +39,15 @@ does (`{COMMAND}`), and a test fails when the two differ. The parameters themsel
 | accepted | nothing needs to be done for it, and nothing is |
 | none | taken, and nothing comes of it: this provider shows no interim images |
 | ignored | the request is served, and a warning in `metadata.warnings` says that this wish had no effect |
-| refused | the offer is left out of the plan; when no offer is left, a 400 with the reason. The numbers lead to the reasons |
+| refused | the offer is left out of the plan; with no offer left, a 400 with the reason, of which the number is given |
 | ≈ | granted as nearly as the model can; a warning says what differs |
-| inline, uploaded, smaller | an input image goes within the request; first to the provider's storage; or made smaller first |
+| inline | an input image goes within the request |
+| uploaded | an input image goes to the provider's storage first |
+| smaller | an input image is made smaller first, with a warning |
 
 With `provider.require_parameters: true` an offer that would ignore a wish is left out as well. One word in a cell holds
-for images from text and for edits; where they differ, both are given.
+for images from text and for edits; where they differ, both are given. What a body says about routing (`provider`,
+`models`, `policy`, `value_of_time`, `hedge`, `timeout`, `dry_run`) is the gateway's own business everywhere.
 """
 
 Cells = dict[str, tuple[Cell, ...]]
@@ -129,12 +133,15 @@ def _word(cell: Cell, reasons: list[str]) -> str:
         if cell.why not in reasons:
             reasons.append(cell.why)
         return f"{cell.word} ({reasons.index(cell.why) + 1})"
+    if cell.a_call:
+        return f"{cell.word}, {cell.a_call} a call"
     return f"{cell.word} ≈" if cell.nearly else cell.word.value
 
 
-def _words(cells: tuple[Cell, ...]) -> list[tuple[Word, bool]]:
-    return [(cell.word, cell.nearly) for cell in cells]
+def _words(cells: tuple[Cell, ...]) -> list[tuple[Word, bool, int]]:
+    return [(cell.word, cell.nearly, cell.a_call) for cell in cells]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(asyncio.run(page()))
+    # Written when it is whole: a redirection would have emptied the page before the first question.
+    Path(sys.argv[1]).write_text(asyncio.run(page()))

@@ -52,11 +52,15 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One verdict. ``nearly``: granted as nearly as the model can, with a warning. ``why``: of a refusal."""
+    """One verdict."""
 
     word: Word
     nearly: bool = False
+    """Granted as nearly as the model can, with a warning."""
     why: str = ""
+    """Of a refusal."""
+    a_call: int = 0
+    """Most images of one call, where more are asked for; 0: all of them."""
 
 
 class _Refused(Exception):
@@ -110,7 +114,11 @@ class Kitchen:
         if editing and "image" in fields:
             return _of_input(row, order, fitted, first)
         plain = await Fitting(self._workers).fitted(base.request, offer.capability)
-        return Cell(self._word(order, base, offer, fitted, first, plain), nearly)
+        word = self._word(order, base, offer, fitted, first, plain)
+        if word is Word.ACCEPTED and nearly:
+            return Cell(Word.IGNORED)
+        a_call = fitted.request.n if 1 < fitted.request.n < order.request.n else 0
+        return Cell(word, nearly, a_call=a_call)
 
     def _word(self, order: _Order, base: _Order, offer: Offer, fitted: Fitted, first: HttpCall, plain: Fitted) -> Word:
         if fitted.emulation is not None or (order.request.n > 1 and fitted.request.n == 1):
@@ -148,7 +156,7 @@ def offered_names(fields: Mapping[str, Any]) -> set[str]:
 def _others(request: ImageRequest) -> Iterator[ImageRequest]:
     """The request with another value of what may be a provider's default."""
     if request.aspect_ratio == "1:1":
-        yield replace(request, aspect_ratio="16:9", pixels=None)
+        yield replace(request, aspect_ratio="16:9", pixels=(1344, 768))
     if request.safety is Safety.STANDARD:
         yield replace(request, safety=Safety.STRICT)
 

@@ -43,7 +43,8 @@ class Section:
 
 
 def _said(name: str, *values: Any, **beside: Any) -> tuple[Row, ...]:
-    return tuple(Row(f"`{name}: {_shown(value)}`", {name: value}, beside) for value in values)
+    with_others = "".join(f", `{other}: {_shown(value)}`" for other, value in beside.items())
+    return tuple(Row(f"`{name}: {_shown(value)}`{with_others}", {name: value}, beside) for value in values)
 
 
 def _shown(value: Any) -> str:
@@ -102,8 +103,9 @@ def sections() -> tuple[Section, ...]:
                 *_said("n", 4, 10, 11),
                 *_said("output_format", "png", "jpeg", "webp", "avif", "gif"),
                 *_said("output_compression", 60, output_format="jpeg"),
-                Row("`output_compression: 60` of webp, avif", {"output_compression": 60}, {"output_format": "webp"}),
-                Row("`output_compression: 60` of png, gif", {"output_compression": 60}, {"output_format": "png"}),
+                *_said("output_compression", 60, output_format="webp"),
+                *_said("output_compression", 60, output_format="avif"),
+                *_said("output_compression", 60, output_format="png"),
                 *_said("background", "opaque", "transparent"),
                 *_said("response_format", "b64_json", "url"),
                 *_said("stream", True),

@@ -327,7 +327,12 @@ class GoogleContract(AdapterContract):
 
     def test_a_reserved_option_is_refused_before_any_call(self) -> None:
         name = self.adapter().name
-        for options in ({"contents": []}, {"generation_config": {"candidate_count": 2}}, {"generationConfig": None}):
+        taken: tuple[dict[str, object], ...] = (
+            {"contents": []},
+            {"generation_config": {"candidate_count": 2}},
+            {"generationConfig": None},
+        )
+        for options in taken:
             request = replace(self.request(), provider_options={name: options})
             outcome = self._drive([], request=request)
             error = outcome.failure()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.catalog.models import FoundModel
+from app.doors.openai_images.errors import ParameterError
 from app.doors.openai_images.schema import ImagesBody
 from app.doors.openai_images.sizes import Settled, nearest_ratio, settle
 from app.media.inputs import Prepared
@@ -12,6 +13,9 @@ from providers.spec.request import ImageRequest, Operation, OutputFormat
 from providers.spec.result import Warning
 from routing.wishes import NO_WISHES, RouteWishes
 
+MAX_AVIF_AREA = 24_000_000
+"""Pixels. Encoding one takes about 30 bytes of memory for each (measured), which is 720 MB then; no model makes more
+than 19 million by itself."""
 NOTHING_SENT = Prepared((), None, None, ())
 """What a request without input images has of them."""
 
@@ -45,6 +49,8 @@ def translate(
     settled = settle(found.model, body.sizes, found.resolution, exact=body.output.exact)
     if sent.mask is not None and sent.size is not None:
         settled = _masked(settled, found, sent.size)
+    format = body.output.format or default_format
+    _check_avif(format, settled)
     request = ImageRequest(
         model=found.model.name,
         prompt=body.prompt,
@@ -56,7 +62,7 @@ def translate(
         resolution=settled.resolution,
         pixels=settled.pixels,
         exact_pixels=settled.exact_pixels,
-        output_format=body.output.format or default_format,
+        output_format=format,
         output_compression=body.output.compression,
         transparent=body.output.transparent,
         seed=body.seed,
@@ -73,6 +79,19 @@ def translate(
     wishes, overruled = _with_suffix(body.wishes, found.policy)
     warnings = about_model + overruled + settled.warnings + sent.warnings + body.warnings
     return Translated(request, warnings, body.timeout_s, wishes, body.dry_run)
+
+
+def _check_avif(format: OutputFormat | None, settled: Settled) -> None:
+    if format is not OutputFormat.AVIF or settled.exact_pixels is None:
+        return
+    width, height = settled.exact_pixels
+    if width * height > MAX_AVIF_AREA:
+        raise ParameterError(
+            "output_format",
+            f"An avif image may have {MAX_AVIF_AREA:,} pixels, and this one would have {width}x{height}: ask for another "
+            "format, or for fewer pixels with size.",
+            "unsupported_value",
+        )
 
 
 def _masked(settled: Settled, found: FoundModel, size: tuple[int, int]) -> Settled:

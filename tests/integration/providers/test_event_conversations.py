@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from providers.blobs import Base64Blob
+from providers.calls import Calls
+from providers.spec.adapter import Endpoint
 from providers.spec.blob import Blob
 from providers.spec.conversation import Conversation, HttpCall, Interim, NextEvent, Pause, Unanswered
 from providers.spec.errors import Fault, Spend
@@ -244,3 +246,23 @@ async def test_closing_the_driver_without_patience_closes_streams(scene: Scene) 
     await scene.server.all_closed()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_stream_that_opens_after_its_conversation_was_closed_is_closed_at_once(scene: Scene) -> None:
+    release = asyncio.Event()
+
+    async def late(_seen: Seen, peer: Peer) -> None:
+        await release.wait()
+        await peer.send(HEAD + event(b"1"))
+        await asyncio.Event().wait()
+
+    scene.server.handler = late
+    calls = Calls(
+        scene.transport, Endpoint("vendor", scene.server.base_url), scene.credential, scene.trace, scene.driver._calls
+    )
+    task = calls.start(STREAM)
+    await scene.server.arrived("POST /stream")
+    calls.close()
+    release.set()
+    assert await task is not None
+    await scene.server.all_closed()

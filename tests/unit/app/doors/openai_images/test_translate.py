@@ -152,3 +152,10 @@ def test_exact_pixels_are_made_at_the_smallest_tier_that_need_not_be_enlarged(si
 def test_a_tier_that_is_demanded_counts_with_exact_pixels_too() -> None:
     request = translated(FoundModel(NANO_BANANA_2), size="800x600", resize="exact", resolution="512").request
     assert (request.resolution, request.exact_pixels) == (Resolution.R512, (800, 600))
+
+
+def test_an_avif_image_is_bounded_further() -> None:
+    with pytest.raises(ParameterError) as refused:
+        edited(mask=True, measures=(8000, 6000), output_format="avif")
+    assert refused.value.param == "output_format"
+    assert edited(mask=True, measures=(8000, 6000), output_format="jpeg").exact_pixels == (8000, 6000)
