@@ -88,7 +88,7 @@ def _check_avif(format: OutputFormat | None, settled: Settled) -> None:
     if width * height > MAX_AVIF_AREA:
         raise ParameterError(
             "output_format",
-            f"An avif image may have {MAX_AVIF_AREA:,} pixels, and this one would have {width}x{height}: ask for another "
+            f"An avif image may have {MAX_AVIF_AREA:,} pixels; this one would have {width}x{height}. Ask for another "
             "format, or for fewer pixels with size.",
             "unsupported_value",
         )
