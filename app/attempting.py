@@ -107,7 +107,11 @@ class Attempting:
             return attempt
 
         try:
-            fitted = await job.fitting.fitted(request, candidate.offer.capability)
+            fitted = await self._fitted(job, candidate, route.deadline_at)
+            left_s = route.deadline_at - self._clock()
+            if left_s < step.limit_s:  # work on large input images took its time
+                step = replace(step, limit_s=left_s, ends_at_deadline=True)
+                begun = replace(begun, step=step)
             result = await self._driver.converse(
                 provider.adapter.converse(fitted.request, candidate.offer.provider_model),
                 provider,
@@ -152,6 +156,18 @@ class Attempting:
             warnings=(*fitted.warnings, *result.warnings, *(each for one in delivered for each in one.warnings)),
         )
 
+    async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted:
+        """The request as the candidate is to be asked for it. Raises ProviderError, TIMED_OUT when the request's time
+        is over by then: what is bought after that would be bought for nobody."""
+        try:
+            async with asyncio.timeout(deadline_at - self._clock()):
+                fitted = await job.fitting.fitted(job.request, candidate.offer.capability)
+        except TimeoutError:
+            fitted = None
+        if fitted is None or deadline_at - self._clock() < SHORTEST_TRY_S:
+            raise ProviderError(Fault.TIMED_OUT, "The request's time was over before its input images were ready.")
+        return fitted
+
     def _attempt(
         self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace, cost: Decimal = Decimal(0)
     ) -> Attempt:
@@ -177,7 +193,7 @@ class Attempting:
             parameter=failed.parameter,
             retry_after=failed.retry_after,
             detail=failed.detail,
-            deadline_hit=timed_out and step.ends_at_deadline,
+            deadline_hit=timed_out and (step.ends_at_deadline or not trace.committed and False),
             seconds=min(ended.seconds, step.limit_s) if timed_out else ended.seconds,
         )
 
@@ -186,10 +202,10 @@ def _delivered(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered
     """The images that are what was asked for, as the caller wants them; at least one. Work for a worker thread.
 
     Of more images than were asked for the last ones count. Raises NotDeliveredError with what is wrong with the first
-    when none is usable.
+    when none is usable, and what went wrong here, a full disk for example, when it kept us from all that are.
     """
     usable: list[Delivered] = []
-    wrong: NotDeliveredError | None = None
+    wrong: Exception | None = None
     for blob in result.images[-job.request.n :]:
         try:
             usable.append(
@@ -203,6 +219,8 @@ def _delivered(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered
             )
         except NotDeliveredError as unusable:
             wrong = wrong or unusable
+        except Exception as bug:  # noqa: BLE001 - the other images are paid for as well
+            wrong = bug if wrong is None or isinstance(wrong, NotDeliveredError) else wrong
     if not usable and wrong is not None:
         raise wrong
     return tuple(usable)

@@ -163,6 +163,7 @@ def edit_command(
 
 def _draw(wish: Wish) -> None:
     def run(settings: Settings) -> None:
+        wish.check()
         names = chosen(settings, "")
         set_up_logging(quiet=True)
         if not names:

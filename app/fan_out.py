@@ -12,9 +12,11 @@ from app.fitting import Fitting
 from app.gateway import Choice, Gateway, Made, NotMadeError, Watcher
 from app.media.verify import Delivered
 from providers.spec.blob import Blob
+from providers.spec.errors import Fault
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
+from routing.fallback import payments
 
 SEEDS = 2**31
 """Seeds wrap around here: Google's is a signed 32-bit number, and the other vendors take this range too."""
@@ -58,6 +60,45 @@ class AllMade:
         return any(part.simulated for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Images still to be made."""
+
+    count: int
+    before: tuple[Attempt, ...] = ()
+    """What has been tried for these very images and failed; it counts against their tries and payments."""
+    paid: int = 0
+    """How often each of them was paid for, certainly or perhaps, by attempts that delivered others."""
+    at_once: int = 0
+    """As many as whoever made the rest of their part makes in one call; 0: nobody has made any yet."""
+
+    @property
+    def payments(self) -> int:
+        """Those made, or perhaps made, for each of them in vain."""
+        return self.paid + payments(self.before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A call's worth of images, and the work that makes them."""
+
+    work: Coroutine[Any, Any, Made]
+    size: int
+    paid: int
+
+    def missing(self, made: Made) -> _Missing:
+        """What it was to bring and did not."""
+        aside = [each for each in made.attempts if each.fault in _NOT_FAILED]
+        # Of two that delivered in the same moment one is not used; a winner may be billed for images that were lost.
+        paid = self.paid + payments(aside) - (made.winner.cost <= made.cost)
+        failed = tuple(each for each in made.attempts if each not in aside)
+        return _Missing(self.size - len(made.images), failed, paid, made.winner.offer.capability.max_images)
+
+
+_NOT_FAILED = frozenset({None, Fault.ABANDONED})
+"""Outcomes of attempts that speak against nothing: those that delivered, and hedges that lost to them."""
+
+
 class _Collecting:
     """What has come of the parts so far."""
 
@@ -65,8 +106,8 @@ class _Collecting:
         self.made: list[Made] = []
         self.failed: list[NotMadeError] = []
         self.bugs: list[Exception] = []
-        self.lost = 0
-        """Images whose part failed for good."""
+        self.missing: list[_Missing] = []
+        """What the finished parts of this round have left to be made up for."""
 
     @property
     def count(self) -> int:
@@ -87,39 +128,60 @@ async def make_all(
 
     A vendor that makes several images in one call is asked for them in one; else each image is a call of its own, and
     they run side by side, each with its own plan, so that a full offer sends the rest elsewhere. Every image that was
-    paid for is kept: NotMadeError is raised only when there is none. ``on_made`` is handed each finished part.
-    Cancellation ends all parts.
+    paid for is kept: NotMadeError is raised only when there is none. What a part leaves short is planned again, unless
+    its images were paid for as often as the policy allows. ``on_made`` is handed each finished part. Cancellation ends
+    all parts.
     """
     wanted = choices[0].request.n
-    deadline_at = gateway.clock() + (gateway.deadline_s if timeout_s is None else timeout_s)
+    limit_s = gateway.deadline_s if timeout_s is None else timeout_s
+    deadline_at = gateway.clock() + limit_s
     got = _Collecting()
-    while (missing := wanted - got.count - got.lost) > 0:
-        left = deadline_at - gateway.clock()
-        if got.made and left <= 0:
+    missing = [_Missing(wanted)]
+    while missing:
+        if got.made and gateway.clock() >= deadline_at:
             break
-        first = wanted - missing
+        first = wanted - sum(each.count for each in missing)
         parts = []
-        for size in _sizes(gateway, choices[0], missing):
-            order = tuple(_part(choice, size, of=wanted, first=first) for choice in choices)
-            work = gateway.make(order, timeout_s=left, watcher=watcher, fitting=fitting, on_interim=on_interim)
-            parts.append((work, size))
-            first += size
+        for each in missing:
+            at_once = each.at_once or _at_once(gateway, choices, each.count)
+            for size in _sizes(each.count, at_once):
+                order = tuple(_part(choice, size, of=wanted, first=first) for choice in choices)
+                work = gateway.make(
+                    order,
+                    timeout_s=limit_s,
+                    deadline_at=deadline_at,
+                    watcher=watcher,
+                    fitting=fitting,
+                    on_interim=on_interim,
+                    before=each.before,
+                    paid=each.paid,
+                )
+                parts.append(_Part(work, size, each.paid))
+                first += size
         await _side_by_side(parts, got, on_made)
+        missing = [each for each in got.missing if each.payments < gateway.max_payments]
+        got.missing = []
     if not got.made:
         raise got.bugs[0] if got.bugs else _nothing_made(got)
     return AllMade(tuple(got.made), _attempts(got), _warnings(got, wanted))
 
 
-def _sizes(gateway: Gateway, choice: Choice, missing: int) -> list[int]:
-    """How many images each part is to bring: as many as the likeliest offer makes in one call.
+def _at_once(gateway: Gateway, choices: Sequence[Choice], count: int) -> int:
+    """How many images a part is to bring: as many as the likeliest offer makes in one call.
 
     With a seed it is one: asked for several by one seed, a vendor was seen to return the same picture several times.
     """
-    at_once = 1
-    if missing > 1 and choice.request.seed is None:
-        candidates = gateway.planned(_part(choice, missing, of=missing, first=0)).candidates
-        at_once = candidates[0].offer.capability.max_images if candidates else missing
-    return [min(at_once, missing - done) for done in range(0, missing, at_once)]
+    if count == 1 or choices[0].request.seed is not None:
+        return 1
+    for choice in choices:
+        candidates = gateway.planned(_part(choice, count, of=count, first=0)).candidates
+        if candidates:
+            return candidates[0].offer.capability.max_images
+    return count
+
+
+def _sizes(count: int, at_once: int) -> list[int]:
+    return [min(at_once, count - done) for done in range(0, count, at_once)]
 
 
 def _part(choice: Choice, size: int, *, of: int, first: int) -> Choice:
@@ -138,13 +200,11 @@ def _seed(request: ImageRequest, first: int) -> int | None:
     return None if request.seed is None else (request.seed + first) % SEEDS
 
 
-async def _side_by_side(
-    parts: Sequence[tuple[Coroutine[Any, Any, Made], int]], got: _Collecting, on_made: Callable[[Made], None] | None
-) -> None:
-    """Run the parts, each with the number of images it is for, and collect what comes of them as it comes."""
-    sizes = {asyncio.create_task(work): size for work, size in parts}
+async def _side_by_side(parts: Sequence[_Part], got: _Collecting, on_made: Callable[[Made], None] | None) -> None:
+    """Run the parts and collect what comes of them as it comes."""
+    tasks = {asyncio.create_task(part.work): part for part in parts}
     try:
-        under_way = set(sizes)
+        under_way = set(tasks)
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -152,18 +212,18 @@ async def _side_by_side(
                     made = task.result()
                 except NotMadeError as failed:
                     got.failed.append(failed)
-                    got.lost += sizes[task]
                 except Exception as bug:  # noqa: BLE001 - whatever it is, the images of the other parts are paid for
                     got.bugs.append(bug)
-                    got.lost += sizes[task]
                 else:
                     got.made.append(made)
+                    if len(made.images) < tasks[task].size:
+                        got.missing.append(tasks[task].missing(made))
                     if on_made is not None:
                         on_made(made)
     finally:
-        for task in sizes:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*sizes, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _nothing_made(got: _Collecting) -> NotMadeError:
@@ -176,14 +236,16 @@ def _nothing_made(got: _Collecting) -> NotMadeError:
 def _attempts(got: _Collecting) -> tuple[Attempt, ...]:
     every = [attempt for part in got.made for attempt in part.attempts]
     every += [attempt for part in got.failed for attempt in part.attempts]
-    return tuple(sorted(every, key=lambda attempt: attempt.started_at))
+    # What failed for images that were planned again stands with both parts.
+    once = {id(attempt): attempt for attempt in every}
+    return tuple(sorted(once.values(), key=lambda attempt: attempt.started_at))
 
 
 def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:
     warnings = [warning for part in got.made for warning in part.warnings]
     if got.count < wanted:
-        why = f": {got.failed[0].verdict.message}" if got.failed else ""
-        warnings.append(Warning("n", f"{got.count} of {wanted} images were made{why}"))
+        why = got.failed[0].verdict.message if got.failed else "what is missing was paid for and could not be used"
+        warnings.append(Warning("n", f"{got.count} of {wanted} images were made: {why}"))
     return tuple(dict.fromkeys(warnings))
 
 

@@ -107,6 +107,11 @@ class Gateway:
         """Seconds a request may take whose caller names no deadline."""
         return self._policy.request_deadline_s
 
+    @property
+    def max_payments(self) -> int:
+        """Payments, certain or possible, that one image may take."""
+        return self._policy.max_possible_payments
+
     def planned(self, choice: Choice, *, timeout_s: float | None = None) -> RoutePlan:
         """The plan this choice would have now; nothing is changed by asking. ``timeout_s`` as for ``make``."""
         policy = self._policy if timeout_s is None else replace(self._policy, request_deadline_s=timeout_s)
@@ -125,20 +130,27 @@ class Gateway:
         choices: Sequence[Choice],
         *,
         timeout_s: float | None = None,
+        deadline_at: float | None = None,
         watcher: Watcher | None = None,
         fitting: Fitting | None = None,
         on_interim: Callable[[Blob], None] | None = None,
+        before: tuple[Attempt, ...] = (),
+        paid: int = 0,
     ) -> Made:
         """Plan and carry out. Raises NotMadeError when no image came of it, and passes cancellation on.
 
         ``choices`` are tried in order: the next model only when no provider of the one before could deliver.
-        ``timeout_s`` is the caller's own deadline for the whole request; None: the policy's. A call that makes fewer
-        images than asked delivers those it makes. ``on_interim`` is handed interim images as they come.
+        ``timeout_s`` is the caller's own deadline for the whole request; None: the policy's. ``deadline_at`` (Unix
+        seconds) is when that ends for a request that has begun before; None: it begins now. A call that makes fewer
+        images than asked delivers those it makes. ``on_interim`` is handed interim images as they come. ``before``:
+        what has been tried for these images and failed; ``paid``: how many more of the payments an image may take have
+        been made for them, less than ``max_payments``.
         """
         fitting = fitting or Fitting(self._workers)
+        policy = replace(self._policy, max_possible_payments=self._policy.max_possible_payments - paid)
         limit_s = self._policy.request_deadline_s if timeout_s is None else timeout_s
-        deadline_at = self.clock() + limit_s
-        attempts: tuple[Attempt, ...] = ()
+        deadline_at = self.clock() + limit_s if deadline_at is None else deadline_at
+        attempts = before
         plans: list[RoutePlan] = []
         simulated = False
         for choice in choices:
@@ -151,7 +163,7 @@ class Gateway:
                 choice.request,
                 choice.offers,
                 self._prices,
-                replace(self._policy, request_deadline_s=max(deadline_at - now, 0.0)),
+                replace(policy, request_deadline_s=max(deadline_at - now, 0.0)),
                 now=now,
                 draw=random.random(),  # noqa: S311 - spreads load, keeps no secret
                 wishes=choice.wishes,
@@ -159,7 +171,7 @@ class Gateway:
                 attempts=attempts,
                 again=bool(plans),
             )
-            plans.append(replace(passage.plan, policy=replace(self._policy, request_deadline_s=limit_s)))
+            plans.append(replace(passage.plan, policy=replace(policy, request_deadline_s=limit_s)))
             try:
                 job = Job(choice.request, choice.model, fitting, on_interim)
                 ended = await self._carried_out(passage, job, woken, watcher)

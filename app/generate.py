@@ -19,7 +19,7 @@ from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import Choice, Made, NotMadeError
 from app.main import Assembled, assembled, offered
-from app.media.inputs import InputError, Prepared
+from app.media.inputs import InputError, InputLimits, Prepared
 from app.picture_files import PictureError, Target
 from app.settings import Settings
 from app.telemetry import Telemetry
@@ -44,13 +44,21 @@ class Wish:
     images: tuple[Path, ...] = ()
     mask: Path | None = None
 
+    def check(self) -> None:
+        """Whether it can be tried at all, asked before anything is started or paid. Raises PictureError."""
+        self.target.check(self.n)
+        for path in (*self.images, *([self.mask] if self.mask else [])):
+            _look_at(path)
+        if self.images and _is_file(self.prompt):
+            raise PictureError(f"The prompt is missing: {self.prompt} is a file; say last what to make of it.")
+
 
 async def make_pictures(settings: Settings, console: Console, wish: Wish) -> None:
     """Make the images, write each as soon as it is there, and say who made it.
 
-    Raises PictureError, StartError or CatalogError.
+    The wish must have been checked. Raises PictureError, also when fewer images were made than asked for; StartError or
+    CatalogError.
     """
-    wish.target.check(wish.n)
     name = _pinned(wish.model or settings.gateway_default_model, wish.provider)
     document = {**(await asyncio.to_thread(_document, wish)), "model": name}
     providers, catalog = offered(settings)
@@ -63,7 +71,7 @@ async def make_pictures(settings: Settings, console: Console, wish: Wish) -> Non
                 made = await make_all(
                     hands.gateway,
                     [choice],
-                    Fitting(hands.workers),
+                    Fitting(hands.workers, settings.gateway_spool_dir),
                     watcher=lambda tried: _show(status, tried),
                     on_made=writing.write,
                 )
@@ -71,11 +79,15 @@ async def make_pictures(settings: Settings, console: Console, wish: Wish) -> Non
             _tell(console, failed.attempts)
             raise PictureError(failed.verdict.message) from None
     _tell(console, made.attempts)
+    short = len(made.images) < wish.n
     for warning in made.warnings:
-        console.print(f"[yellow]{warning.parameter}:[/yellow] {warning.message}")
+        if not (short and warning.parameter == "n"):  # said last, as the reason why this failed
+            console.print(f"[yellow]{warning.parameter}:[/yellow] {warning.message}")
     _sum_up(console, made)
     if writing.failed is not None:
         raise writing.failed
+    if short:
+        raise PictureError(next(warning.message for warning in made.warnings if warning.parameter == "n"))
 
 
 def _document(wish: Wish) -> dict[str, Any]:
@@ -91,6 +103,22 @@ def _document(wish: Wish) -> dict[str, Any]:
     if wish.mask is not None:
         document["mask"] = _read(wish.mask)
     return document
+
+
+def _look_at(path: Path) -> None:
+    try:
+        length = path.stat().st_size
+    except OSError as failed:
+        raise PictureError(f"{path} cannot be read ({failed.strerror}).") from None
+    if length > (most := InputLimits().image_bytes):
+        raise PictureError(f"{path} has {length:,} bytes; at most {most:,} are taken.")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or no path at all
+        return False
 
 
 def _read(path: Path) -> MemoryBlob:

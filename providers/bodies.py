@@ -1,9 +1,16 @@
-"""Request bodies: parts become bytes piece by piece, so that an image is never held twice as base64."""
+"""Request bodies: parts become bytes piece by piece.
+
+Memory: one piece for each body being sent. A file in memory or in a mapped spool, and base64 text that lies in one, are
+read where they lie; only base64 text that has to be decoded is held whole meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pybase64
+
+from providers.blobs import Base64Blob, MemoryBlob
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import AsBase64, BodyPart, Raw
 from providers.workers import Workers
@@ -33,11 +40,31 @@ def request_body(parts: tuple[BodyPart, ...], workers: Workers) -> bytes | Async
 async def _pieces(parts: tuple[BodyPart, ...], workers: Workers) -> AsyncIterator[bytes]:
     for part in parts:
         length = _length(part)
-        data = await workers.run(_bytes, part) if length > _THREAD_BYTES else _bytes(part)
-        if len(data) != length:
+        data: bytes | memoryview | None = _where_it_lies(part)
+        if data is None:
+            data = await workers.run(_bytes, part) if length > _THREAD_BYTES else _bytes(part)
+        prefix = part.prefix.encode() if isinstance(part, AsBase64) else b""
+        # Encoded here and not in a worker: 0.1 ms a piece, and nobody waits behind those that decode pictures.
+        encode = isinstance(part, AsBase64) and isinstance(part.blob, MemoryBlob)
+        if len(prefix) + (_base64_length(len(data)) if encode else len(data)) != length:
             raise BlobDamagedError("a blob is not as long as it claims")
-        for start in range(0, length, _PIECE):
-            yield data[start : start + _PIECE]
+        if prefix:
+            yield prefix
+        step = _PIECE // 4 * 3 if encode else _PIECE
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            yield pybase64.b64encode(piece) if encode else bytes(piece)
+
+
+def _where_it_lies(part: BodyPart) -> memoryview | None:
+    """What can be sent without being copied first: a file as it is, base64 text as text. None for all else."""
+    if isinstance(part, bytes):
+        return memoryview(part)
+    if isinstance(part.blob, MemoryBlob):
+        return memoryview(part.blob.data)
+    if isinstance(part, AsBase64) and isinstance(part.blob, Base64Blob):
+        return memoryview(part.blob.base64())
+    return None
 
 
 def _length(part: BodyPart) -> int:
@@ -45,12 +72,14 @@ def _length(part: BodyPart) -> int:
         return len(part)
     if isinstance(part, Raw):
         return part.blob.length
-    return len(part.prefix.encode()) + (part.blob.length + 2) // 3 * 4
+    return len(part.prefix.encode()) + _base64_length(part.blob.length)
 
 
-def _bytes(part: BodyPart) -> bytes:
+def _base64_length(length: int) -> int:
+    return (length + 2) // 3 * 4
+
+
+def _bytes(part: BodyPart) -> bytes | memoryview:
     if isinstance(part, bytes):
         return part
-    if isinstance(part, AsBase64):
-        return b"".join((part.prefix.encode(), part.blob.base64()))
-    return part.blob.read()
+    return part.blob.base64() if isinstance(part, AsBase64) else part.blob.read()

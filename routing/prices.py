@@ -104,7 +104,9 @@ class PriceTable:
         per_image = _price_of_one(line, request.resolution)
         if per_image is None:
             return None
-        calls = -(-request.n // max(1, offer.capability.max_images))
+        # With a seed every image is a call of its own, for each has to have another seed.
+        at_once = max(1, offer.capability.max_images) if request.seed is None else 1
+        calls = -(-request.n // at_once)
         parts = [QuotePart("images", per_image * request.n)]
         inputs = offer.capability.input_images(request)
         if inputs and line.input_image:

@@ -124,7 +124,6 @@ def _offer(model: ModelEntry, entry: OfferEntry, ratios: Sequence[str], position
         image_search=entry.image_search,
         safety=entry.safety,
         system_prompt=entry.system_prompt,
-        negative_prompt=entry.negative_prompt,
         partial_images=entry.partial_images,
         thinking=frozenset(entry.thinking),
     )

@@ -98,7 +98,6 @@ class OfferEntry(StrictShape):
     image_search: bool = False
     safety: bool = False
     system_prompt: bool = False
-    negative_prompt: bool = False
     partial_images: bool = False
     thinking: Annotated[list[Literal["minimal", "low", "medium", "high"]], AfterValidator(_distinct)] = []
     expected_seconds: Seconds | None = None

@@ -34,7 +34,12 @@ _WEBP_ANIMATED, _WEBP_METADATA = 0x02, 0x0C
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 _SOI, _EOI, _SOS, _APP, _COMMENT = 0xD8, 0xD9, 0xDA, range(0xE0, 0xF0), 0xFE
-_MARKER = re.compile(rb"\xff++(.)", re.DOTALL)
+MAX_FILL = 4096
+"""Fill bytes before a marker of a JPEG. There may be any number (T.81, B.1.1.2); encoders write none, or a few."""
+SEARCHED = 1024 * 1024
+"""Bytes searched at a time for the end of a scan. A search holds the interpreter's lock: of 50 MB at once, up to 0.4 s
+in which the event loop stands still."""
+_MARKER = re.compile(rb"\xff{1,%d}+(.)" % MAX_FILL, re.DOTALL)
 _AFTER_SCAN = re.compile(rb"\xff[^\xff\x00\xd0-\xd7]", re.DOTALL)
 _FOREIGN = re.compile(rb"PK\x03\x04|PK\x05\x06|%PDF-|<[!?/a-zA-Z]")
 """Archives, documents and markup are told to their sender, however short."""
@@ -141,7 +146,7 @@ def _jpeg(data: bytes) -> Stripped:
             return kept.done(orientation or 1)
         if marker not in _ALONE:
             (length,) = struct.unpack_from(">H", data, at)
-            if length < 2 or marker in (0, _SOI):
+            if length < 2 or marker in (0, 0xFF, _SOI):
                 raise _damaged()
             inside, at = at + 2, at + length
             if at > len(data):
@@ -153,14 +158,20 @@ def _jpeg(data: bytes) -> Stripped:
         framed = framed or marker in _SOF
         if marker == _SOS:
             scans += 1
-            behind = _AFTER_SCAN.search(data, at)
-            if behind is None:
-                raise _cut_short()
-            at = behind.start()
+            at = _behind_scan(data, at)
             if scans > MAX_SCANS:
                 raise NotAnImageError(f"it is a progressive jpeg of more than {MAX_SCANS} scans")
         kept.keep(start, at)
     raise _damaged()
+
+
+def _behind_scan(data: bytes, start: int) -> int:
+    """Where the marker behind a scan's data stands."""
+    for at in range(start, len(data), SEARCHED):
+        # One byte more than the step: a marker has two, and may stand across the border.
+        if (found := _AFTER_SCAN.search(data, at, at + SEARCHED + 1)) is not None:
+            return found.start()
+    raise _cut_short()
 
 
 def _is_kept(data: bytes, marker: int, inside: int) -> bool:

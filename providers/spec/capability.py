@@ -47,6 +47,7 @@ class Capability:
     safety: bool = False
     system_prompt: bool = False
     negative_prompt: bool = False
+    """True for no offer yet: no adapter has a field for it, so configuration cannot claim it either."""
     partial_images: bool = False
     """Really shows interim images."""
     thinking: frozenset[str] = frozenset()

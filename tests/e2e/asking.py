@@ -17,7 +17,7 @@ Upload = bytes | tuple[str, bytes, str]
 """A file's bytes, or its name, bytes and media type."""
 
 
-def ask(url: str, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+def ask(url: str, *, headers: Any = None, **fields: Any) -> httpx.Response:
     """One generation request at 16:9 and 1K unless told otherwise."""
     body = {"model": NANO_BANANA_2, "prompt": PROMPT, "size": "1376x768", **fields}
     return httpx.post(f"{url}/v1/images/generations", json=body, headers=headers, timeout=60)
@@ -34,7 +34,7 @@ def edit(
     return httpx.post(f"{url}/v1/images/edits{query}", data=data, files=files, timeout=60)
 
 
-def edit_json(url: str, *, query: str = "", **fields: Any) -> httpx.Response:
+def edit_json(url: str, *, query: Any = "", **fields: Any) -> httpx.Response:
     """One edit as a JSON document."""
     body = {"model": NANO_BANANA_2, "prompt": PROMPT, **fields}
     return httpx.post(f"{url}/v1/images/edits{query}", json=body, timeout=60)

@@ -126,9 +126,25 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
             vendor_keys: Mapping[str, SecretStr] = MappingProxyType({}),
             **settings: Any,
         ) -> str:
-            base = Settings(_env_file=None, **{"gateway_spool_dir": tmp_path, "gateway_data_dir": tmp_path / "data", **settings})
+            base = Settings(
+                _env_file=None, **{"gateway_spool_dir": tmp_path, "gateway_data_dir": tmp_path / "data", **settings}
+            )
             own = simulated_settings(base, providers, vendors.url).model_copy(update=dict(vendor_keys))
             catalog = adjusted(shipped, policy=policy, cheapest=cheapest, attempt_limit_s=attempt_limit_s)
             return stack.enter_context(running(create_app(own, catalog=catalog)))
 
         yield started
+
+
+@pytest.fixture(scope="session")
+def _plain(simulator: Vendors, shipped: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("plain")
+    base = Settings(_env_file=None, gateway_spool_dir=folder, gateway_data_dir=folder / "data")
+    with running(create_app(simulated_settings(base, PROVIDERS, simulator.url), catalog=shipped)) as url:
+        yield url
+
+
+@pytest.fixture
+def plain(vendors: Vendors, _plain: str) -> str:
+    """A gateway with nothing set, for tests in which no vendor fails: it serves many, and remembers how offers did."""
+    return _plain

@@ -1,4 +1,4 @@
-"""Deliveries that are not the image asked for: caught, cured by the next offer, and never bought more than once more."""
+"""Deliveries that are not the image asked for: caught, cured by the next offer, bought again at most once."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_edits_are_verified_too(start: StartGateway, vendors: Vendors, kind: str
     assert metric(url, "gateway_rejected_deliveries_total", provider="replicate", check=SPOILED[kind]) == 1
 
 
-def test_a_damaged_image_that_looks_whole_is_found_when_it_is_converted(start: StartGateway, vendors: Vendors) -> None:
+def test_a_spoilt_image_is_found_before_it_is_converted(start: StartGateway, vendors: Vendors) -> None:
     url = start(cheapest="replicate")
     vendors.fail("replicate", "truncated_image")
     response = ask(url, output_format="avif")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,29 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
-from tests.e2e.conftest import Vendors
+from tests.e2e.command import EMPTY, PROGRAM, run
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = str(Path(sys.executable).with_name("image-gateway"))
-EMPTY = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200", "GATEWAY_PORT": "0"}
-
-
-def run(
-    *arguments: str, cwd: Path, environment: dict[str, str] | None = None, code: int = 0
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [PROGRAM, *arguments],
-        cwd=cwd,
-        env={**EMPTY, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @contextmanager
@@ -109,50 +88,6 @@ def test_a_wrong_entry_stops_the_start_with_file_and_key(tmp_path: Path) -> None
     assert "fal.toml" in said
     assert "1K" in said
     assert "cheap" in said
-
-
-def test_generate_writes_a_picture_and_says_who_made_it(tmp_path: Path) -> None:
-    done = run("generate", "a red fox in the snow", "-o", "fox.png", "--size", "1:1", cwd=tmp_path)
-    with Image.open(tmp_path / "fox.png") as picture:
-        picture.load()
-        assert (picture.format, picture.size) == ("PNG", (1024, 1024))
-    assert "simulated" in done.stderr
-    assert re.search(r"fox\.png\s+1024x1024 png by replicate .*\$0\.067, 1 attempt", done.stderr)
-
-
-def test_generate_tells_a_person_what_was_wrong(tmp_path: Path) -> None:
-    assert "ending" in run("generate", "a fox", "-o", "fox.txt", cwd=tmp_path, code=1).stderr
-    assert "size" in run("generate", "a fox", "--size", "huge", cwd=tmp_path, code=1).stderr
-    assert (
-        "does not"
-        in run("generate", "a fox", "--model", "flux-schnell", "--provider", "gemini", cwd=tmp_path, code=1).stderr
-    )
-
-
-def test_generate_with_a_provider_that_makes_only_jpeg_writes_jpeg_and_says_so(
-    vendors: Vendors, tmp_path: Path
-) -> None:
-    environment = {"GEMINI_API_KEY": "k", "GEMINI_BASE_URL": f"{vendors.url}/gemini"}
-    done = run("generate", "a red fox", "-o", "fox.png", cwd=tmp_path, environment=environment)
-    with Image.open(tmp_path / "fox.jpeg") as picture:
-        assert picture.format == "JPEG"
-    assert "fox.jpeg" in done.stderr
-    assert not (tmp_path / "fox.png").exists()
-
-
-def test_generate_looks_at_its_target_before_anybody_is_paid(vendors: Vendors, tmp_path: Path) -> None:
-    environment = {"FAL_KEY": "k", "FAL_BASE_URL": f"{vendors.url}/fal"}
-    (tmp_path / "d.png").mkdir()
-    said = run("generate", "a fox", "-o", "d.png", cwd=tmp_path, environment=environment, code=1).stderr
-    assert "is a folder" in said
-    assert "Traceback" not in said
-    assert vendors.books() == []
-
-
-def test_generate_names_the_provider_once(tmp_path: Path) -> None:
-    run("generate", "a fox", "--provider", "fal", "--model", "fal/flux-schnell", cwd=tmp_path)
-    said = run("generate", "a fox", "--provider", "nope", cwd=tmp_path, code=1).stderr
-    assert "gemini, vertex, fal, replicate" in said
 
 
 def test_demo_without_keys_simulates_all_four_and_says_so(tmp_path: Path) -> None:

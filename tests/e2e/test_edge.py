@@ -56,7 +56,8 @@ def test_the_door_answers_under_every_prefix_people_configure(start: StartGatewa
     response = httpx.post(f"{url}{prefix}/images/generations", json={"prompt": "a fox"}, timeout=30)
     assert response.status_code == 200
     assert httpx.get(f"{url}{prefix}/models").json()["object"] == "list"
-    assert_envelope(httpx.post(f"{url}{prefix}/images/edits", files={"image": b"x"}), 400, param="image")
+    edited = httpx.post(f"{url}{prefix}/images/edits", data={"prompt": "a fox"}, files={"image": b"x"})
+    assert_envelope(edited, 400, param="image")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,10 @@ def test_the_door_answers_under_every_prefix_people_configure(start: StartGatewa
         (b'{"prompt": 5}', {"content-type": "application/json"}, 400, "prompt"),
         (b"{}", {"content-type": "application/json"}, 400, "prompt"),
         (b"prompt=fox", {"content-type": "application/x-www-form-urlencoded"}, 415, None),
-        (b"--b--", {"content-type": "multipart/form-data; boundary=b"}, 415, None),
+        (b"--b--", {"content-type": "multipart/form-data; boundary=b"}, 400, "prompt"),
+        (b"--b", {"content-type": "multipart/form-data; boundary=b"}, 400, "body"),
+        (b"--b--", {"content-type": "multipart/form-data"}, 400, "body"),
+        (b"--b--", {"content-type": "multipart/mixed; boundary=b"}, 415, None),
         (b"[" * 100_000, {"content-type": "application/json"}, 400, "body"),
     ],
 )
@@ -178,7 +182,7 @@ def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Ven
         f'gateway_attempts_total{{{offer},outcome="overloaded",provider="replicate",resolution="1K"}} 1.0',
         f'gateway_attempts_total{{{offer},outcome="ok",provider="gemini",resolution="1K"}} 1.0',
         f'gateway_cost_usd_total{{model="{NANO_BANANA_2}",provider="gemini"}} 0.0672',
-        'gateway_requests_total{door="openai_images",model="",outcome="unsupported_value"} 1.0',
+        'gateway_requests_total{door="openai_images",model="",outcome="missing_required_parameter"} 1.0',
         "gateway_in_flight 0.0",
     ):
         assert line in page

@@ -52,8 +52,8 @@ def served() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("provider", FOUR)
-def test_a_phones_photograph_arrives_upright_and_bare(start: StartGateway, vendors: Vendors, provider: str) -> None:
-    response = edit(start(), ("IMG.jpg", photograph(), "image/jpeg"), model=f"{provider}/{NANO_BANANA_2}")
+def test_a_phones_photograph_arrives_upright_and_bare(plain: str, vendors: Vendors, provider: str) -> None:
+    response = edit(plain, ("IMG.jpg", photograph(), "image/jpeg"), model=f"{provider}/{NANO_BANANA_2}")
     assert response.status_code == 200, response.text[:600]
     assert checked(response.json()).size == (896, 1200)  # the vendor follows the picture's own ratio: 3:4
     (received,) = vendors.inputs(provider)
@@ -72,10 +72,8 @@ def test_a_phones_photograph_arrives_upright_and_bare(start: StartGateway, vendo
 
 
 @pytest.mark.parametrize("provider", ["gemini", "fal", "replicate"])
-def test_a_large_photograph_goes_through_the_vendors_file_service(
-    start: StartGateway, vendors: Vendors, provider: str
-) -> None:
-    assert edit(start(), photograph(), photograph(), model=f"{provider}/{NANO_BANANA_2}").status_code == 200
+def test_a_large_photograph_goes_through_the_vendors_file_service(plain: str, vendors: Vendors, provider: str) -> None:
+    assert edit(plain, photograph(), photograph(), model=f"{provider}/{NANO_BANANA_2}").status_code == 200
     calls = [call for call in vendors.requests() if call["vendor"] == provider]
     uploads = [call for call in calls if FILE_SERVICES[provider] in call["path"]]
     assert uploads
@@ -86,8 +84,8 @@ def test_a_large_photograph_goes_through_the_vendors_file_service(
 
 
 @pytest.mark.parametrize("provider", FOUR)
-def test_a_small_picture_goes_inline_and_untouched(start: StartGateway, vendors: Vendors, provider: str) -> None:
-    response = edit(start(), SMALL, model=f"{provider}/{NANO_BANANA_2}")
+def test_a_small_picture_goes_inline_and_untouched(plain: str, vendors: Vendors, provider: str) -> None:
+    response = edit(plain, SMALL, model=f"{provider}/{NANO_BANANA_2}")
     assert response.status_code == 200, response.text[:600]
     assert [each["bytes"] for each in vendors.inputs(provider)] == [len(SMALL)]
     uploads = [call for call in vendors.requests() if FILE_SERVICES.get(provider, "upload") in call["path"]]
@@ -107,42 +105,38 @@ def test_a_small_picture_goes_inline_and_untouched(start: StartGateway, vendors:
     ],
 )
 def test_formats_vendors_do_not_take_are_converted(
-    start: StartGateway, vendors: Vendors, name: str, format: str, options: dict[str, Any]
+    plain: str, vendors: Vendors, name: str, format: str, options: dict[str, Any]
 ) -> None:
     pillow_heif.register_heif_opener()
     data = encoded(scene(640, 480), format, **options)
-    url = start()
     for provider in FOUR:
         # The name and the type lie, as those of many clients do: the bytes decide.
-        response = edit(url, ("photo.png", data, "application/octet-stream"), model=f"{provider}/{NANO_BANANA_2}")
+        response = edit(plain, ("photo.png", data, "application/octet-stream"), model=f"{provider}/{NANO_BANANA_2}")
         assert response.status_code == 200, (provider, response.text[:600])
         (received,) = vendors.inputs(provider)
         assert (received["width"], received["height"]) == (640, 480)
         assert received["format"] == (name if name in ("png", "webp") else "png")
 
 
-def test_an_animation_is_edited_by_its_first_frame_with_a_warning(start: StartGateway, vendors: Vendors) -> None:
+def test_an_animation_is_edited_by_its_first_frame_with_a_warning(plain: str, vendors: Vendors) -> None:
     frames = [scene(200, 100), scene(200, 100).rotate(180)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    response = edit(start(), data)
+    response = edit(plain, data)
     assert response.status_code == 200
     assert "first frame" in warned(response)["image"]
 
 
 @pytest.mark.parametrize("name", ["image", "image[]", "images", "images[]"])
-def test_fourteen_pictures_reach_every_provider_in_order(
-    start: StartGateway, vendors: Vendors, name: str
-) -> None:
+def test_fourteen_pictures_reach_every_provider_in_order(plain: str, vendors: Vendors, name: str) -> None:
     sizes = [(100 + 10 * place, 100) for place in range(14)]
     files = [encoded(scene(*size), "PNG") for size in sizes]
-    url = start()
     for provider in FOUR:
-        response = edit(url, *files, name=name, model=f"{provider}/{NANO_BANANA_2}")
+        response = edit(plain, *files, name=name, model=f"{provider}/{NANO_BANANA_2}")
         assert response.status_code == 200, (provider, response.text[:600])
         assert [(each["width"], each["height"]) for each in vendors.inputs(provider)] == sizes
 
 
-def test_numbered_parts_mixed_with_fields_keep_their_order(start: StartGateway, vendors: Vendors) -> None:
+def test_numbered_parts_mixed_with_fields_keep_their_order(plain: str, vendors: Vendors) -> None:
     sizes = [(100, 100), (120, 100), (140, 100)]
     parts: list[tuple[str, Any]] = [
         (f"image[{place}]", (f"{place}.png", encoded(scene(*size), "PNG"), "image/png"))
@@ -150,26 +144,23 @@ def test_numbered_parts_mixed_with_fields_keep_their_order(start: StartGateway, 
     ]
     parts.insert(1, ("model", (None, f"fal/{NANO_BANANA_2}")))
     parts.append(("prompt", (None, "make it night")))
-    response = httpx.post(f"{start()}/v1/images/edits", files=parts, timeout=60)
+    response = httpx.post(f"{plain}/v1/images/edits", files=parts, timeout=60)
     assert response.status_code == 200, response.text[:600]
     assert [(each["width"], each["height"]) for each in vendors.inputs("fal")] == sizes
 
 
-def test_more_pictures_than_any_provider_takes_are_refused_with_the_number(
-    start: StartGateway, vendors: Vendors
-) -> None:
-    url = start()
+def test_more_pictures_than_any_provider_takes_are_refused_with_the_number(plain: str, vendors: Vendors) -> None:
     for count, most in ((16, "14"), (17, "16")):
-        error = error_of(edit(url, *[SMALL] * count), 400)
+        error = error_of(edit(plain, *[SMALL] * count), 400)
         assert error["param"] == "image"
         assert most in error["message"]
     assert vendors.books() == []
 
 
-def test_the_json_variant_takes_data_urls_and_objects(start: StartGateway, vendors: Vendors) -> None:
+def test_the_json_variant_takes_data_urls_and_objects(plain: str, vendors: Vendors) -> None:
     other = encoded(scene(100, 200), "PNG")
     response = edit_json(
-        start(),
+        plain,
         model=f"replicate/{NANO_BANANA_2}",
         images=[{"image_url": data_url(SMALL)}, {"image_url": {"url": data_url(other)}}],
     )
@@ -209,20 +200,18 @@ def test_a_url_in_a_text_part_of_a_form_is_fetched(
 
 
 @pytest.mark.parametrize("field", ["image", "images", "image_url", "input_references"])
-def test_generations_take_reference_pictures_too(start: StartGateway, vendors: Vendors, field: str) -> None:
-    url = start()
+def test_generations_take_reference_pictures_too(plain: str, vendors: Vendors, field: str) -> None:
     value: Any = data_url(SMALL) if field in ("image", "image_url") else [data_url(SMALL)]
     body = {"model": f"vertex/{NANO_BANANA_2}", "prompt": "the same by night", field: value}
-    response = httpx.post(f"{url}/v1/images/generations", json=body, timeout=60)
+    response = httpx.post(f"{plain}/v1/images/generations", json=body, timeout=60)
     assert response.status_code == 200, response.text[:600]
     assert len(vendors.inputs("vertex")) == 1
 
 
-def test_a_dry_run_prices_the_inputs_and_calls_nobody(start: StartGateway, vendors: Vendors) -> None:
-    url = start()
+def test_a_dry_run_prices_the_inputs_and_calls_nobody(plain: str, vendors: Vendors) -> None:
     plans = [
-        edit(url, *[SMALL] * 3, query="?dry_run=true").json(),
-        edit_json(url, images=[{"image_url": data_url(SMALL)}] * 3, dry_run=True).json(),
+        edit(plain, *[SMALL] * 3, query="?dry_run=true").json(),
+        edit_json(plain, images=[{"image_url": data_url(SMALL)}] * 3, dry_run=True).json(),
     ]
     for plan in plans:
         assert (plan["object"], plan["operation"]) == ("route_plan", "edit")
@@ -236,8 +225,8 @@ def test_a_dry_run_prices_the_inputs_and_calls_nobody(start: StartGateway, vendo
     assert vendors.requests() == []
 
 
-def test_the_price_of_an_edit_counts_its_inputs(start: StartGateway, vendors: Vendors) -> None:
-    response = edit(start(), *[SMALL] * 3, model=f"gemini/{NANO_BANANA_2}", resolution="1K")
+def test_the_price_of_an_edit_counts_its_inputs(plain: str, vendors: Vendors) -> None:
+    response = edit(plain, *[SMALL] * 3, model=f"gemini/{NANO_BANANA_2}", resolution="1K")
     assert Decimal(response.json()["metadata"]["cost_usd"]) == Decimal("0.0672") + 3 * Decimal("0.00056")
     assert Decimal("0.0672") <= billed(vendors) <= Decimal("0.0672") + 3 * Decimal("0.00056")
 

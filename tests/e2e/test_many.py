@@ -48,8 +48,8 @@ def assert_cost_is_the_sum_of_the_delivering_attempts(response: httpx.Response) 
 
 
 @pytest.mark.parametrize("provider", FOUR)
-def test_n_images_at_each_provider_and_what_they_cost(start: StartGateway, vendors: Vendors, provider: str) -> None:
-    response = ask(start(), model=f"{provider}/{NANO_BANANA_2}", n=6)
+def test_n_images_at_each_provider_and_what_they_cost(plain: str, vendors: Vendors, provider: str) -> None:
+    response = ask(plain, model=f"{provider}/{NANO_BANANA_2}", n=6)
     assert_images(response, 6)
     assert_cost_is_the_sum_of_the_delivering_attempts(response)
     assert vendors.sums(provider)["images"] == 6
@@ -59,14 +59,14 @@ def test_n_images_at_each_provider_and_what_they_cost(start: StartGateway, vendo
     assert warned(response) == {}
 
 
-def test_ten_images(start: StartGateway, vendors: Vendors) -> None:
-    response = ask(start(), n=10)
+def test_ten_images(plain: str, vendors: Vendors) -> None:
+    response = ask(plain, n=10)
     assert_images(response, 10)
     assert_books_agree(response, vendors)
 
 
-def test_ten_edits(start: StartGateway, vendors: Vendors) -> None:
-    response = edit(start(), encoded(scene(320, 180), "PNG"), n=10, size="1376x768")
+def test_ten_edits(plain: str, vendors: Vendors) -> None:
+    response = edit(plain, encoded(scene(320, 180), "PNG"), n=10, size="1376x768")
     assert_images(response, 10)
     assert len(vendors.inputs(response.json()["metadata"]["provider"])) == 10
 
@@ -170,25 +170,24 @@ def test_a_hang_up_among_many_cancels_every_job(start: StartGateway, vendors: Ve
     assert until(lambda: in_flight(url) == 0)
 
 
-def test_a_seed_counts_on_so_that_pictures_differ(start: StartGateway, vendors: Vendors) -> None:
-    response = ask(start(), model=f"fal/{NANO_BANANA_2}", n=3, seed=7)
+def test_a_seed_counts_on_so_that_pictures_differ(plain: str, vendors: Vendors) -> None:
+    response = ask(plain, model=f"fal/{NANO_BANANA_2}", n=3, seed=7)
     assert_images(response, 3)
     assert vendors.sums("fal")["requests"] == 3
 
 
 @pytest.mark.parametrize(("n", "code"), [(0, "invalid_value"), (11, "invalid_value"), ("many", "invalid_value")])
-def test_a_number_there_cannot_be_is_refused(start: StartGateway, vendors: Vendors, n: object, code: str) -> None:
-    error = error_of(ask(start(), n=n), 400)
+def test_a_number_there_cannot_be_is_refused(plain: str, vendors: Vendors, n: object, code: str) -> None:
+    error = error_of(ask(plain, n=n), 400)
     assert (error["param"], error["code"]) == ("n", code)
     assert "10" in error["message"]
     assert vendors.books() == []
 
 
-def test_a_limit_on_the_price_holds_for_all_images_together(start: StartGateway, vendors: Vendors) -> None:
-    url = start()
+def test_a_limit_on_the_price_holds_for_all_images_together(plain: str, vendors: Vendors) -> None:
     cheap = {"provider": {"max_price": {"request": 0.30}}}
-    assert_images(ask(url, n=4, **cheap), 4)
+    assert_images(ask(plain, n=4, **cheap), 4)
     dear = {"provider": {"max_price": {"request": 0.20}}}
     before = billed(vendors)
-    assert ask(url, n=4, **dear).status_code in (400, 404, 503)
+    assert ask(plain, n=4, **dear).status_code in (400, 404, 503)
     assert billed(vendors) == before

@@ -12,8 +12,8 @@ from openai import OpenAI
 from pydantic import SecretStr
 
 from tests.e2e.asking import ask, story
+from tests.e2e.command import run
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
-from tests.e2e.test_command_line import run
 from tests.e2e.test_edge import assert_envelope
 
 KEY = "caller-key-one"

@@ -16,10 +16,10 @@ from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import Made, NotMadeError
 from app.media.finish import finish
-from app.media.sniff import NotAnImageError, measure
-from app.media.verify import Delivered, NotDeliveredError
+from app.media.sniff import measure
+from app.media.verify import Delivered
 from app.services import Services
-from providers.spec.blob import Blob, BlobDamagedError
+from providers.spec.blob import Blob
 from providers.spec.request import ImageRequest, OutputFormat
 
 QUALITY = "auto"
@@ -61,7 +61,7 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
                         yield await _completed(own, kind, *held)
                     held = (image, item)
             elif shown < most and (partial := await own.workers.run(interim, item, asked)) is not None:
-                yield _partial(kind, partial, asked, shown)
+                yield await _partial(own, kind, partial, asked, shown)
                 shown += 1
         try:
             made = work.result()
@@ -83,14 +83,14 @@ def interim(blob: Blob, request: ImageRequest) -> Delivered | None:
         format = OutputFormat(measured.format.value)
         as_it_is = Delivered(blob, format, measured.width, measured.height, len(data))
         return finish(as_it_is, replace(request, exact_pixels=None, mask=None))
-    except (BlobDamagedError, NotAnImageError, NotDeliveredError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever it is, the images themselves are paid for and must not end with it
         return None
 
 
-def _partial(kind: Kind, image: Delivered, asked: ImageRequest, index: int) -> Event:
+async def _partial(own: Services, kind: Kind, image: Delivered, asked: ImageRequest, index: int) -> Event:
     return partial_parts(
         kind,
-        base64=image.blob.base64(),
+        base64=await own.workers.run(image.blob.base64),
         index=index,
         created=int(time.time()),
         size=size_of(image),

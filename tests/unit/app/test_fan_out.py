@@ -156,3 +156,36 @@ async def test_an_image_that_was_lost_on_the_way_is_in_the_books_and_not_on_the_
     assert (len(made.images), numbers(here)) == (4, [4, 1])
     assert made.cost == Decimal("0.268")
     assert sum(attempt.cost for attempt in made.attempts) == Decimal("0.335")
+
+
+async def test_what_a_call_for_several_spoilt_is_bought_once_more_from_others_side_by_side() -> None:
+    here = here_with(TWO, fal=4)
+    here.vendors.faults["fal"] = ProviderError(Fault.BAD_REPLY, "spoilt", spend=Spend.CHARGED)
+    made = await made_of(here, 4, wishes=RouteWishes(order=("fal",)))
+    assert here.vendors.asked == ["fal", "gemini", "gemini", "gemini", "gemini"]
+    assert numbers(here) == [4, 1, 1, 1, 1]
+    assert (len(made.images), len(made.attempts)) == (4, 5)
+
+
+async def test_an_image_is_paid_for_no_more_often_than_the_policy_allows_however_often_it_is_planned() -> None:
+    here = here_with(ONE, gemini=4)
+    here.vendors.always_lost.add("gemini")
+    made = await made_of(here, 8)
+    # Half of each call is lost: of the eight six come, and nobody buys the other two for a third time.
+    assert numbers(here) == [4, 4, 2, 2]
+    assert len(made.images) == 6
+    (warning,) = [warning for warning in made.warnings if warning.parameter == "n"]
+    assert warning.message == "6 of 8 images were made: what is missing was paid for and could not be used"
+
+
+async def test_a_model_nobody_can_serve_does_not_make_the_next_one_go_image_by_image() -> None:
+    here = here_with(ONE)
+    choice = here.choice(NOTHING)
+    choice = replace(choice, request=replace(choice.request, n=3))
+    nobody = replace(choice, offers=[])
+    here.vendors.answers.clear()
+    request = asyncio.create_task(make_all(here.gateway, [nobody, choice], Fitting(cast("Workers", None))))
+    await ticks(20)
+    assert len(here.vendors.asked) == 3
+    here.vendors.answers.set()
+    assert len((await request).images) == 3

@@ -44,6 +44,8 @@ class Vendors:
         """By provider, the most images one call brings; one without an entry brings as many as it is asked for."""
         self.lost: Counter[str] = Counter()
         """How many images of its first call a provider makes that cannot be had."""
+        self.always_lost: set[str] = set()
+        """Providers that lose half of what every call makes."""
         self.asked: list[str] = []
         self.requests: list[ImageRequest] = []
         """What each call asked for, in order."""
@@ -65,6 +67,7 @@ class Vendors:
                 raise self.faults[name]
             made = min(conversation.n, self.makes.get(name, conversation.n))
             lost = self.lost[name] if call == 1 else 0
+            lost = made // 2 if name in self.always_lost else lost
             images = tuple(MemoryBlob(name.encode()) for _ in range(made - lost))
             told = (Warning("seed", f"{name} has none"),)
             return ImageResult(images, Usage(output_tokens=TOKENS[name]), told, made=made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -68,3 +70,26 @@ class Liar(MemoryBlob):
 async def test_a_blob_that_is_not_as_long_as_it_says_is_damaged(part: BodyPart) -> None:
     with pytest.raises(BlobDamagedError):
         await collected((b"{", part, b"}"))
+
+
+@pytest.mark.parametrize("kind", ["file", "file as base64", "base64 text"])
+async def test_what_lies_in_a_mapped_file_is_sent_from_there_and_not_copied_first(kind: str) -> None:
+    """Forty uploads of 50 MB at once would otherwise take 2 GB."""
+    mapped = mmap.mmap(-1, 16 * len(BIG))
+    for _ in range(16):
+        mapped.write(b"A" * len(BIG))
+    view = memoryview(mapped)
+    part: BodyPart = Raw(MemoryBlob(view))
+    if kind != "file":
+        part = AsBase64(MemoryBlob(view) if kind == "file as base64" else Base64Blob(view), "data:image/png;base64,")
+    body = request_body((b"<", part, b">"), Workers())
+    assert isinstance(body, AsyncIterator)
+    sent = 0
+    tracemalloc.start()
+    try:
+        async for piece in body:
+            sent += len(piece)
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(BIG)
+    finally:
+        tracemalloc.stop()
+    assert sent == body_length((b"<", part, b">"))

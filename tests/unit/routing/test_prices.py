@@ -95,6 +95,11 @@ def test_what_is_billed_per_call_is_paid_for_every_call_that_n_images_take(max_i
     assert total(request, max_images=max_images) == price
 
 
+def test_with_a_seed_every_image_is_a_call() -> None:
+    request = replace(REQUEST, n=3, seed=7, images=(Picture(),), web_search=True)
+    assert total(request, max_images=4) == "0.288"
+
+
 @pytest.mark.parametrize("thinking", [None, "minimal", "medium"])
 def test_only_high_thinking_is_charged_extra(thinking: str | None) -> None:
     assert total(replace(REQUEST, thinking=thinking)) == "0.08"

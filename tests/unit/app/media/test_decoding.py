@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from app.media.decoding import MAX_EDGE, MAX_PIXELS, check_pixels, decoded, eight_bit, has_transparency
 from app.media.sniff import ImageFormat, NotAnImageError
@@ -65,3 +68,33 @@ def test_a_tiff_of_the_usual_compressions_is_read(compression: str) -> None:
 def test_a_fax_is_refused_with_what_is_taken(compression: str) -> None:
     with pytest.raises(NotAnImageError, match="unusual compression; LZW"):
         decoded(saved(scene(mode="1"), "TIFF", compression=compression), ImageFormat.TIFF)
+
+
+def chain_of_directories(count: int) -> bytes:
+    """A TIFF in which each picture of one pixel is followed by another; 54 bytes each."""
+    tags = struct.pack("<HHIIHHIIHHIIHHII", 256, 3, 1, 1, 257, 3, 1, 1, 273, 4, 1, 8, 279, 4, 1, 1)
+    size = len(tags) + 6
+    places = [16 + size * number for number in range(1, count)]
+    return (
+        b"II*\0"
+        + struct.pack("<II4x", 16, 0)
+        + b"".join(struct.pack("<H", 4) + tags + struct.pack("<I", next) for next in [*places, 0])
+    )
+
+
+def test_of_a_tiff_with_many_pictures_only_as_much_is_read_as_tells_that_there_are_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is compared with all before it when they are counted: for a million, which 50 MB hold, that takes hours."""
+    read: list[object] = []
+    load = ImageFileDirectory_v2.load
+
+    def counted(directory: ImageFileDirectory_v2, file: object) -> None:
+        read.append(file)
+        load(directory, file)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageFileDirectory_v2, "load", counted)
+    image, several = decoded(chain_of_directories(1000), ImageFormat.TIFF)
+    assert (image.size, several) == ((1, 1), True)
+    assert len(read) < 10
+    assert not decoded(chain_of_directories(1), ImageFormat.TIFF)[1]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.media.sniff import ImageFormat, NotAnImageError, is_complete, measure
-from app.media.stripping import MAX_PARTS, MAX_SCANS, Stripped, orientation_of, stripped
+from app.media.stripping import MAX_FILL, MAX_PARTS, MAX_SCANS, SEARCHED, Stripped, orientation_of, stripped
 from tests.unit.app.media.photographs import (
     PLACE,
     chunk,
@@ -221,6 +221,21 @@ def test_hostile_files_end_soon() -> None:
     refused(b"\xff\xd8" + b"\xff" * 3_000_000 + b"\0", JPEG)
     refused(BARE[JPEG][:-2] + b"\xff" * 3_000_000 + b"\0", JPEG)
     refused(png_with(BARE[PNG], chunk(b"teXt", b"") * (MAX_PARTS + 1)), PNG)
+
+
+@pytest.mark.parametrize("before", range(-3, 4))
+def test_the_marker_behind_a_long_scan_is_found_wherever_it_stands(before: int) -> None:
+    start = BARE[JPEG].index(b"\xff\xda")
+    begun = BARE[JPEG][: start + 2 + struct.unpack_from(">H", BARE[JPEG], start + 2)[0]]
+    long = begun + b"\x00" * (SEARCHED + before) + b"\xff\xd9"
+    assert result(long, JPEG)[0] == long
+    assert "ends before" in refused(long[:-2], JPEG)
+
+
+def test_a_jpeg_of_nothing_but_fill_bytes_is_refused_without_reading_on() -> None:
+    few = BARE[JPEG][:2] + b"\xff" * (MAX_FILL - 1) + BARE[JPEG][2:]
+    assert result(few, JPEG)[0] == few
+    assert "damaged" in refused(BARE[JPEG][:2] + b"\xff" * (MAX_FILL + 9) + BARE[JPEG][2:], JPEG)
 
 
 def test_an_animation_is_told() -> None:

@@ -25,8 +25,8 @@ EVERYTHING = replace(
 )
 
 
-def objected(capability: Capability = PLAIN, **fields: object) -> str | None:
-    objection = capability.objection(replace(REQUEST, **fields))  # type: ignore[arg-type]
+def objected(**fields: object) -> str | None:
+    objection = PLAIN.objection(replace(REQUEST, **fields))  # type: ignore[arg-type]
     return None if objection is None else objection.parameter
 
 

@@ -1,0 +1,58 @@
+"""One try: what a call for several images brought is kept, whatever happens to one of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+from PIL import Image
+
+from app.attempting import Job, _delivered
+from app.fitting import Fitted, Fitting
+from app.media.verify import NotDeliveredError
+from providers.blobs import MemoryBlob
+from providers.spec.blob import Blob
+from providers.spec.request import ImageRequest
+from providers.spec.result import ImageResult
+from providers.workers import Workers
+from tests.unit.app.public_models import NANO_BANANA_2
+
+REQUEST = ImageRequest(NANO_BANANA_2.name, "fox", n=2)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A blob on a disk that fails."""
+
+    length: int = 10
+    media_type: str = "image/png"
+
+    def read(self) -> bytes:
+        raise OSError("the disk is gone")
+
+    def base64(self) -> bytes:
+        raise OSError("the disk is gone")
+
+
+def good() -> Blob:
+    out = io.BytesIO()
+    Image.effect_noise((1024, 1024), 60).save(out, "PNG")
+    return MemoryBlob(out.getvalue())
+
+
+def delivered(*blobs: Blob) -> int:
+    job = Job(REQUEST, NANO_BANANA_2, Fitting(cast("Workers", None)))
+    return len(_delivered(ImageResult(blobs), job, Fitted(REQUEST)))
+
+
+def test_an_image_that_we_fail_to_handle_does_not_take_the_others_along() -> None:
+    assert delivered(good(), Unreadable()) == delivered(Unreadable(), good()) == 1
+
+
+def test_our_own_failure_is_told_as_such_and_not_as_the_vendors() -> None:
+    with pytest.raises(OSError, match="disk"):
+        delivered(MemoryBlob(b"no image"), Unreadable())
+    with pytest.raises(NotDeliveredError):
+        delivered(MemoryBlob(b"no image"), MemoryBlob(b"nor this"))
