@@ -20,7 +20,9 @@ from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult, Warning
 from providers.workers import Workers
 from routing.attempt import Attempt
+from routing.fallback import SHORTEST_TRY_S
 from routing.passage import Passage
+from routing.route_plan import Candidate
 from routing.steps import Hedge, Try
 from routing.ticket import Ticket
 
@@ -109,14 +111,17 @@ class Attempting:
         try:
             fitted = await self._fitted(job, candidate, route.deadline_at)
             left_s = route.deadline_at - self._clock()
-            if left_s < step.limit_s:  # work on large input images took its time
-                step = replace(step, limit_s=left_s, ends_at_deadline=True)
+            limit_s = min(step.limit_s, left_s)
+            if left_s < step.limit_s:  # work on large input images takes seconds
+                step = replace(step, limit_s=route.deadline_at - started, ends_at_deadline=True)
                 begun = replace(begun, step=step)
+            if fitted is None or left_s < SHORTEST_TRY_S:
+                raise ProviderError(Fault.TIMED_OUT, "the request's time was over before its input images were ready")
             result = await self._driver.converse(
                 provider.adapter.converse(fitted.request, candidate.offer.provider_model),
                 provider,
                 trace,
-                limit_s=step.limit_s,
+                limit_s=limit_s,
                 ends_at_deadline=step.ends_at_deadline,
                 leave_limit_s=max(route.deadline_at - started - step.limit_s, 0.0) * LEAVE_SHARE,
                 on_interim=job.on_interim,
@@ -156,17 +161,13 @@ class Attempting:
             warnings=(*fitted.warnings, *result.warnings, *(each for one in delivered for each in one.warnings)),
         )
 
-    async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted:
-        """The request as the candidate is to be asked for it. Raises ProviderError, TIMED_OUT when the request's time
-        is over by then: what is bought after that would be bought for nobody."""
+    async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted | None:
+        """The request as the candidate is to be asked for it; None when that takes longer than there is time."""
         try:
-            async with asyncio.timeout(deadline_at - self._clock()):
-                fitted = await job.fitting.fitted(job.request, candidate.offer.capability)
+            async with asyncio.timeout(max(deadline_at - self._clock(), 0.0)):
+                return await job.fitting.fitted(job.request, candidate.offer.capability)
         except TimeoutError:
-            fitted = None
-        if fitted is None or deadline_at - self._clock() < SHORTEST_TRY_S:
-            raise ProviderError(Fault.TIMED_OUT, "The request's time was over before its input images were ready.")
-        return fitted
+            return None
 
     def _attempt(
         self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace, cost: Decimal = Decimal(0)
@@ -193,7 +194,7 @@ class Attempting:
             parameter=failed.parameter,
             retry_after=failed.retry_after,
             detail=failed.detail,
-            deadline_hit=timed_out and (step.ends_at_deadline or not trace.committed and False),
+            deadline_hit=timed_out and step.ends_at_deadline,
             seconds=min(ended.seconds, step.limit_s) if timed_out else ended.seconds,
         )
 

@@ -9,6 +9,7 @@ import uvicorn
 
 from app.main import StartError, create_app
 from app.settings import Settings
+from app.wire import BoundedProtocol
 
 GRACE_SECONDS = 30
 """How long requests under way may still finish after a stop signal."""
@@ -23,7 +24,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         access_log=False,
         log_level="warning",
         lifespan="on",

@@ -25,6 +25,9 @@ DEFAULT_TLS_PORT = 9443
 NAMES = ("localhost", "queue.localhost", "127.0.0.1", "::1")
 GRACE_S = 1
 """Seconds that running answers get when the simulator stops."""
+KEEP_ALIVE_S = 75
+"""Seconds an idle connection is kept, about as long as vendors' load balancers do. The library's default of 5 is just
+what a client told to wait 5 s comes back after: it would find its connection closed under its next request."""
 
 
 class Server(uvicorn.Server):
@@ -68,6 +71,7 @@ def _server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
             log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             lifespan="off",
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -14,6 +14,8 @@ from routing.offers import Offer
 from routing.policy import Policy
 from routing.prices import PriceTable
 
+_CLOSE = 0.7
+"""Likeness from which a name counts as nearly the one asked for; gpt-image-2 and gemini-3-pro-image-2k have 0.63."""
 _LONGEST_NAME = 120
 """Characters of a caller's model name that are looked at; no real name comes near."""
 
@@ -94,6 +96,11 @@ class Catalog:
             if offer.model == found.model.name and found.provider in (None, offer.provider)
         )
 
+    def as_sold_by(self, found: FoundModel, providers: Collection[str]) -> FoundModel:
+        """The found model with the sizes and ratios it has at these providers; as it is where none of them sells it."""
+        mine = tuple(offer for offer in self.offers_of(found) if offer.provider in providers)
+        return replace(found, model=_narrowed(found.model, mine)) if mine else found
+
     def restricted_to(self, providers: Iterable[str]) -> Catalog:
         """This catalog with the offers of these providers only.
 
@@ -161,8 +168,8 @@ class Catalog:
 
     def _unknown(self, asked: str, bare: str) -> str:
         served = [name for name, meaning in self.meanings.items() if self._served(meaning)]
-        close = difflib.get_close_matches(bare, served, n=3) or difflib.get_close_matches(
-            bare.rpartition("/")[2], served, n=3
+        close = difflib.get_close_matches(bare, served, n=3, cutoff=_CLOSE) or difflib.get_close_matches(
+            bare.rpartition("/")[2], served, n=3, cutoff=_CLOSE
         )
         hint = f"names that come close: {', '.join(close)}" if close else "GET /v1/models lists those that do"
         return f"The model {_quoted(asked)} does not exist; {hint}."

@@ -110,7 +110,7 @@ def test_a_list_of_models_is_planned_one_by_one(start: StartGateway) -> None:
         ("/v1/route", {"timeout": "soon"}, "timeout"),
         ("/v1/images/generations?dry_run=perhaps", {}, "dry_run"),
         ("/v1/images/generations", {"dryRun": "perhaps"}, "dryRun"),
-        ("/v1/images/generations?dry_run=true", {"n": 3}, "n"),
+        ("/v1/images/generations?dry_run=true", {"n": 11}, "n"),
     ],
 )
 def test_a_plan_is_refused_as_an_image_would_be(
@@ -124,10 +124,12 @@ def test_a_plan_for_an_unknown_model_is_a_404(start: StartGateway) -> None:
     assert_envelope(route(start(), model="nano-banana-9"), 404, param="model")
 
 
-def test_a_body_that_is_no_json_is_refused_as_at_the_images_door(start: StartGateway) -> None:
+def test_a_body_that_is_none_is_refused_as_at_the_images_door(start: StartGateway) -> None:
     url = start()
     for path in ("/v1/route", "/v1/images/generations"):
-        assert httpx.post(url + path, files={"image": b"x"}).status_code == 415
+        assert httpx.post(url + path, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+        unreadable = httpx.post(url + path, data={"prompt": "a fox"}, files={"image": b"x"})
+        assert_envelope(unreadable, 400, param="image")
         assert httpx.post(url + path, content=b"{", headers={"content-type": "application/json"}).status_code == 400
 
 

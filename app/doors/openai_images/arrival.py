@@ -57,8 +57,7 @@ class Arrival:
 
         Nothing is read from a client that fell silent, nor from one that waits to be told to send its body.
         """
-        waits = not self._begun and self._request.headers.get("expect", "").lower() == "100-continue"
-        return False if self._stalled or waits else await drain(self._request)
+        return False if self._stalled else await drain(self._request, begun=self._begun)
 
     def _too_slow(self, *, whole: bool) -> ApiError:
         seconds = self._limits.seconds if whole else self._limits.silence_s

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from app.doors.hosted.origin import origin_of
-from app.doors.openai_images.answer import headers_of, metadata_of, success_parts
+from app.doors.openai_images.answer import amount, headers_of, metadata_of, success_parts
 from app.doors.openai_images.errors import ApiError, internal_error
 from app.doors.openai_images.orders import Order
 from app.doors.openai_images.output import ResponseFormat
@@ -27,8 +28,13 @@ async def answered(own: Services, request: Request, order: Order, made: AllMade)
     except Exception as bug:
         failed = internal_error()
         failed.headers = {"x-should-retry": "false"}
-        failed.metadata = metadata_for(made)
+        failed.metadata = _undelivered(made)
         raise failed from bug
+
+
+def _undelivered(made: AllMade) -> dict[str, object]:
+    """The metadata of images that nobody gets: what vendors bill stands with the attempts, the caller pays nothing."""
+    return {**metadata_for(made), "cost_usd": amount(Decimal(0)), "images": []}
 
 
 async def _success(own: Services, request: Request, order: Order, made: AllMade) -> Response:

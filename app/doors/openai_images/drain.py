@@ -12,11 +12,17 @@ DRAIN_BYTES = 64 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 
 
-async def drain(request: Request, *, max_bytes: int = DRAIN_BYTES, max_seconds: float = DRAIN_SECONDS) -> bool:
+async def drain(
+    request: Request, *, begun: bool = False, max_bytes: int = DRAIN_BYTES, max_seconds: float = DRAIN_SECONDS
+) -> bool:
     """Read and drop the rest of the body. Whether its end was reached.
 
     When it was not, the answer must close the connection, for what comes next on it is no request. Takes no memory.
+    ``begun``: some of the body was read already. If not, nothing is read from a client that waits to be told to send
+    it: the answer tells it that it need not.
     """
+    if not begun and request.headers.get("expect", "").lower() == "100-continue":
+        return False
     dropped = 0
     try:
         async with asyncio.timeout(max_seconds), aclosing(request.stream()) as stream:

@@ -44,6 +44,8 @@ _HEADER_LINES = 8
 """Header lines of a part; the RFC (7578, 4.8) knows three."""
 _PIECE = 256 * 1024
 _BYTE_OF_A_BUFFER = re.compile(r"[0-9]{1,3}")
+_LOST_OBJECT = "[object Object]"
+"""What JavaScript makes of an object that is put into a form as text."""
 _NUMBERED = re.compile(r"[^\[\]]+\[[0-9]+\]")
 _BLANKS = b" \t\r\n"
 _LOOK = 1024
@@ -229,6 +231,12 @@ class MultipartBody:
                 part.name,
                 f"{shown(part.name)} is the number {value}: the client sent raw bytes one by one. Give it a file "
                 "with a name instead; the OpenAI library for Node has toFile() for that.",
+            )
+        if value.startswith(_LOST_OBJECT) and part.root != "prompt":
+            raise ParameterError(
+                part.name,
+                f'{shown(part.name)} is the text "{_LOST_OBJECT}": the client lost an object on its way into the form. '
+                "Give it as JSON text, JSON.stringify(...) in JavaScript.",
             )
         return value
 

@@ -101,7 +101,7 @@ def order_of(own: Services, body: ImagesBody, found: tuple[FoundModel, ...], sen
     passed_over: list[ParameterError] = []
     for each in found:
         try:
-            translated = translate(body, each, sent, default_format=own.output_format)
+            translated = translate(body, _sized(own, body, each), sent, default_format=own.output_format)
         except ParameterError as refused:
             passed_over.append(refused)
         else:
@@ -111,6 +111,15 @@ def order_of(own: Services, body: ImagesBody, found: tuple[FoundModel, ...], sen
     warnings = tuple(Warning("models", f"a model was passed over: {refused.message}") for refused in passed_over)
     choices[0] = replace(choices[0], warnings=(*choices[0].warnings, *warnings))
     return Order(tuple(choices), body.timeout_s, body.dry_run, _response_format(body), body.output.stream)
+
+
+def _sized(own: Services, body: ImagesBody, found: FoundModel) -> FoundModel:
+    """The model by whose sizes an order is settled. Exact pixels can be made at any tier, so the one that is chosen for
+    them is one that whom the caller wants sells."""
+    if not body.output.exact:
+        return found
+    wanted = {offer.provider for offer in own.catalog.offers_of(found)} - body.wishes.ignore
+    return own.catalog.as_sold_by(found, wanted if body.wishes.only is None else wanted & body.wishes.only)
 
 
 def _response_format(body: ImagesBody) -> ResponseFormat:

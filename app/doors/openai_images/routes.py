@@ -163,7 +163,8 @@ async def _turned_down(request: Request, error: ApiError) -> Response:
     telemetry, code = services(request).telemetry, error.code or ""
     telemetry.refused("", code, error.param)
     telemetry.request_ended(DOOR, "", code, 0.0)
-    await drain(request)
+    if not await drain(request):
+        error.headers = {**error.headers, "connection": "close"}
     return error_response(error)
 
 

@@ -56,13 +56,21 @@ class _Reading:
 
 
 def settle(
-    model: PublicModel, wishes: SizeWishes, suffix_tier: Resolution | None = None, *, exact: bool = False
+    model: PublicModel,
+    wishes: SizeWishes,
+    suffix_tier: Resolution | None = None,
+    *,
+    exact: bool = False,
+    own: Pixels | None = None,
 ) -> Settled:
     """The ratio and tier of ``model`` that come of the caller's words and of the tier in the model's name.
 
-    ``exact``: the pixels that were asked for are to be met. Raises ParameterError (``unsupported_value``) when an extra
-    demands what the model has not, and (``invalid_value``) when two extras differ, or when exact pixels are asked for
-    and none are named. Everything else that is not granted to the letter is a warning.
+    ``exact``: the pixels that were asked for are to be met. ``own``: the size of a masked image; where just that is
+    asked for it is met too, at the tier it would be made at anyway.
+
+    Raises ParameterError (``unsupported_value``) when an extra demands what the model has not, and (``invalid_value``)
+    when two extras differ, or when exact pixels are asked for and none are named. Everything else that is not granted
+    to the letter is a warning.
     """
     extras = [_demanded(model, extra) for extra in wishes.extras]
     size = _wished(model, wishes.size) if wishes.size else None
@@ -73,9 +81,11 @@ def settle(
 
     ratio = ruling_ratio.ratio if ruling_ratio else (size.ratio if size else None)
     tier = (ruling_tier.tier if ruling_tier else None) or suffix_tier or (size.tier if size else None)
-    exact_pixels = exact_pixels_of(_pixels_said(ruling_ratio or size)) if exact else None
+    said = _pixels_said(ruling_ratio or size)
+    exact_pixels = exact_pixels_of(said) if exact else (own if said == own else None)
     if (
-        exact_pixels is not None
+        exact
+        and exact_pixels is not None
         and ratio is not None
         and not (ruling_tier and ruling_tier.spelling.tier)
         and not suffix_tier
@@ -90,7 +100,7 @@ def settle(
         message = f"the resolution {suffix_tier} in the model's name is overruled by {ruling_tier.spelling.param}"
         warnings.append(Warning("model", message))
     warnings += [warning for extra in extras for warning in _shortfall(model, extra, settled)]
-    if size:
+    if size and (exact_pixels is None or size.spelling.pixels != exact_pixels):
         by_ratio = ruling_ratio.spelling.param if ruling_ratio else None
         by_tier = ruling_tier.spelling.param if ruling_tier else ("model" if suffix_tier else None)
         overruled_by = _overruling(size, settled, by_ratio, by_tier)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.catalog.models import FoundModel
 from app.doors.openai_images.errors import ParameterError
+from app.doors.openai_images.exact import resampling
 from app.doors.openai_images.schema import ImagesBody
 from app.doors.openai_images.sizes import Settled, nearest_ratio, settle
 from app.media.inputs import Prepared
@@ -46,9 +47,11 @@ def translate(
 
     Raises ParameterError when a size is demanded that the model has not.
     """
-    settled = settle(found.model, body.sizes, found.resolution, exact=body.output.exact)
-    if sent.mask is not None and sent.size is not None:
-        settled = _masked(settled, found, sent.size)
+    own = sent.size if sent.mask is not None else None
+    settled = settle(found.model, body.sizes, found.resolution, exact=body.output.exact, own=own)
+    if own is not None:
+        settled = _masked(settled, found, own)
+    settled = replace(settled, warnings=(*settled.warnings, *resampling(found.model, settled, own)))
     format = body.output.format or default_format
     _check_avif(format, settled)
     request = ImageRequest(

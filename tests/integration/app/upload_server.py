@@ -20,6 +20,7 @@ from starlette.routing import Route
 from app.doors.openai_images.bodies import read
 from app.doors.openai_images.errors import ApiError
 from app.doors.reply import error_response
+from app.wire import BoundedProtocol
 from providers.workers import Workers
 
 
@@ -69,7 +70,7 @@ def main() -> None:
     app = Starlette(routes=[Route("/", echo, methods=["POST"]), Route("/state", state)], lifespan=lifespan)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, loop="uvloop", http="httptools", access_log=False, log_level="warning", timeout_graceful_shutdown=1
+        app, loop="uvloop", http=BoundedProtocol, access_log=False, log_level="warning", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
 

@@ -49,6 +49,8 @@ class Vendors:
         self.asked: list[str] = []
         self.requests: list[ImageRequest] = []
         """What each call asked for, in order."""
+        self.limits: list[dict[str, Any]] = []
+        """The limits each was given."""
         self.at_work: Counter[str] = Counter()
         self.most_at_work: Counter[str] = Counter()
 
@@ -57,6 +59,7 @@ class Vendors:
         name: str = provider.name
         self.asked.append(name)
         self.requests.append(conversation)
+        self.limits.append(limits)
         call = self.asked.count(name)
         self.at_work[name] += 1
         self.most_at_work[name] = max(self.most_at_work[name], self.at_work[name])

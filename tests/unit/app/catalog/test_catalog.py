@@ -85,6 +85,7 @@ def test_a_dead_name_cannot_be_pinned_to_a_provider_without_the_default_model() 
 @pytest.mark.parametrize("living", ["gpt-image-1.5", "gpt-image-2", "chatgpt-image-latest"])
 def test_openais_living_models_are_other_products_and_unknown(living: str) -> None:
     assert refusal(living).name == living
+    assert "GET /v1/models" in str(refusal(living))  # no other product's name is put into anybody's mouth
 
 
 def test_a_default_model_that_does_not_exist_is_named() -> None:

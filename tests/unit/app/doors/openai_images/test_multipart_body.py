@@ -198,6 +198,12 @@ def test_the_bytes_of_a_raw_buffer_are_recognised_at_the_first() -> None:
     assert "toFile()" in error.message
 
 
+def test_an_object_that_became_text_in_javascript_is_named_for_what_it_is() -> None:
+    error = refused(form(text("prompt", "[object Object]"), text("provider", "[object Object]")))
+    assert error.param == "provider"
+    assert "JSON.stringify" in error.message
+
+
 @pytest.mark.parametrize("name", ["prompt", "file", "font"])
 def test_a_file_where_none_belongs_is_refused_at_its_header(name: str) -> None:
     error = refused(file(name)[:150])

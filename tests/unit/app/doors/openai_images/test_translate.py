@@ -92,10 +92,14 @@ def test_a_policy_that_is_said_twice_alike_warns_of_nothing() -> None:
 PICTURE = MemoryBlob(b"a picture", "image/png")
 
 
-def edited(*, mask: bool = False, measures: tuple[int, int] = (1500, 1000), **fields: object) -> ImageRequest:
+def edit(*, mask: bool = False, measures: tuple[int, int] = (1500, 1000), **fields: object) -> Translated:
     body = parse_body({"prompt": "fox", "image": PICTURE, **fields}, editing=True, max_timeout_s=600.0)
     sent = Prepared((PICTURE,), PICTURE if mask else None, measures, ())
-    return translate(body, FoundModel(NANO_BANANA_2), sent).request
+    return translate(body, FoundModel(NANO_BANANA_2), sent)
+
+
+def edited(*, mask: bool = False, measures: tuple[int, int] = (1500, 1000), **fields: object) -> ImageRequest:
+    return edit(mask=mask, measures=measures, **fields).request
 
 
 def test_input_images_make_an_edit_whose_ratio_the_model_takes_from_them() -> None:
@@ -112,6 +116,42 @@ def test_a_masked_edit_keeps_the_pictures_ratio_and_its_very_size() -> None:
 def test_a_masked_edit_of_a_demanded_size_has_that_size() -> None:
     assert edited(mask=True, size="1024x1024").exact_pixels == (1024, 1024)
     assert edited(mask=True, size="1000x700", resize="exact").exact_pixels == (1000, 700)
+
+
+def test_a_masked_edit_that_names_its_pictures_own_size_keeps_it_at_the_price_of_the_tier() -> None:
+    result = edit(mask=True, measures=(1536, 1024), size="1536x1024")
+    assert (result.request.resolution, result.request.exact_pixels) == (Resolution.R1K, (1536, 1024))
+    assert not [warning for warning in result.warnings if "is delivered as" in warning.message]
+
+
+def test_an_edit_without_a_mask_is_not_resampled_to_its_pictures_size() -> None:
+    assert edited(measures=(1536, 1024), size="1536x1024").exact_pixels is None
+
+
+@pytest.mark.parametrize(
+    ("measures", "fields", "told"),
+    [
+        ((1264, 848), {}, {}),
+        ((900, 600), {}, {}),
+        ((3000, 2000), {}, {"resolution": "inside the mask is made as 1264x848 (3:2 at 1K) and enlarged to 3000x2000"}),
+        ((9000, 6000), {"resolution": "4K"}, {"resolution": "the most this model makes"}),
+        ((900, 600), {"resolution": "2K"}, {"resolution": "the size of your image, 900x600"}),
+        ((900, 600), {"size": "16:9"}, {"size": "your image of 900x600 is cropped around its middle to make 1376x768"}),
+    ],
+)
+def test_what_a_masked_picture_loses_is_told(
+    measures: tuple[int, int], fields: dict[str, object], told: dict[str, str]
+) -> None:
+    warnings = {each.parameter: each.message for each in edit(mask=True, measures=measures, **fields).warnings}
+    assert warnings.keys() == told.keys()
+    assert all(words in warnings[parameter] for parameter, words in told.items())
+
+
+def test_exact_pixels_beyond_the_tier_are_told_to_be_enlarged() -> None:
+    warnings = translated(FoundModel(NANO_BANANA_2), size="3000x2000", resize="exact", resolution="1K").warnings
+    assert [(each.parameter, each.message) for each in warnings] == [
+        ("resolution", "the image is made as 1264x848 (3:2 at 1K) and enlarged to 3000x2000; resolution 4K is finer")
+    ]
 
 
 def test_exact_pixels_are_met_without_a_warning() -> None:
