@@ -59,12 +59,14 @@ def explained(
 ) -> dict[str, object]:
     """The plan of the first choice, and those of the others under ``fallback_models`` where there are any.
 
+    ``warnings`` are those that hold whoever serves; what one provider alone would ignore is known once it has served.
     ``timeout_s`` is the caller's own deadline; None: the policy's. Each plan is made as if its model had all of it.
     The board is left as it was: the next request finds the same budgets, leases and figures. Raises nothing.
     """
     limited = policy if timeout_s is None else replace(policy, request_deadline_s=timeout_s)
     plans = [
         explain(preview(board, choice.request, choice.offers, prices, limited, now=now, wishes=choice.wishes))
+        | {"warnings": [{"parameter": each.parameter, "message": each.message} for each in choice.warnings]}
         for choice in choices
     ]
     first, *others = plans

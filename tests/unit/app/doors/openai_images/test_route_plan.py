@@ -15,6 +15,7 @@ from app.gateway import Choice
 from providers.spec.blob import InlineBlob
 from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
+from providers.spec.result import Warning
 from routing.board import Board
 from routing.plan import plan
 from routing.wishes import RouteWishes
@@ -32,7 +33,7 @@ def providers(told: Any) -> list[str]:
 
 def test_a_plan_has_exactly_these_fields() -> None:
     told = answer(choice(web_search=True, resolution=Resolution.R512))
-    assert list(told) == ["object", "model", "operation", "resolution", "policy", "candidates", "rejected"]
+    assert list(told) == ["object", "model", "operation", "resolution", "policy", "candidates", "rejected", "warnings"]
     assert (told["object"], told["model"], told["operation"]) == ("route_plan", NB2, "generate")
     assert (told["resolution"], told["policy"]) == ("512", "balanced")
     first = told["candidates"][0]
@@ -107,6 +108,12 @@ def test_the_last_resort_says_that_it_is_one_and_of_whom_it_speaks() -> None:
         assert "last resort" in each["reason"]
         assert each["provider"] in each["reason"]
         assert "this provider" not in each["reason"]
+
+
+def test_a_plan_tells_what_will_not_be_granted_to_the_letter() -> None:
+    warned = replace(choice(), warnings=(Warning("size", "1536x1024 is delivered as 1264x848"),))
+    assert answer(warned)["warnings"] == [{"parameter": "size", "message": "1536x1024 is delivered as 1264x848"}]
+    assert answer(choice())["warnings"] == []
 
 
 def test_a_plan_nobody_can_serve_is_an_answer_too() -> None:
