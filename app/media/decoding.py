@@ -12,7 +12,7 @@ import io
 from typing import cast
 
 import pillow_heif
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from app.media.sniff import ImageFormat, NotAnImageError
 
@@ -21,6 +21,10 @@ MAX_EDGE = 30_000
 MAX_PIXELS = 64 * 1024 * 1024
 """8192 x 8192: more than the largest image any model makes (4096 x 4096), or takes in without making it smaller. Files
 that pass undecoded are held to it too: the vendor decodes them, and so do we where they are shrunk or masked."""
+
+PngImagePlugin.MAX_TEXT_CHUNK = 8 * 1024 * 1024
+"""Bytes of a PNG's colour profile, unpacked. The library itself calls a file broken whose profile has more than 1 MiB;
+those of printers have up to 3. For all of the process: the library asks for no other."""
 
 _READERS = {
     ImageFormat.PNG: "PNG",

@@ -6,11 +6,13 @@ It cannot be asked for an image format: each model has its own (reported: PNG fr
 from __future__ import annotations
 
 from providers.gemini.files import uploaded
+from providers.google_dialect.errors import failure
 from providers.google_dialect.exchange import exchange
 from providers.google_dialect.options import with_options
 from providers.google_dialect.wire import SCHEMAS, generate_content, shows_thoughts
 from providers.spec.adapter import Endpoint, ProviderModel
 from providers.spec.conversation import Conversation
+from providers.spec.errors import Fault, ProviderError
 from providers.spec.request import ImageRequest
 
 VENDOR = "The Gemini API"
@@ -40,4 +42,12 @@ class GeminiAdapter:
         uris = yield from uploaded(request, VENDOR, version=self._api_version, base_url=self.endpoint.base_url)
         body = with_options(generate_content(request, schema, uploaded=uris), options, VENDOR)
         path = f"/{self._api_version}/models/{model.id}"
-        return (yield from exchange(path, VENDOR, request, body, interim=shows_thoughts(request, schema)))
+        try:
+            return (yield from exchange(path, VENDOR, request, body, interim=shows_thoughts(request, schema)))
+        except ProviderError as failed:
+            # A file that is gone is refused with the same 403 as a key without rights. The uploads have just shown that
+            # the key is good, and it must not be taken out of service for all callers because of one request's file.
+            if uris and failed.fault is Fault.CREDENTIALS:
+                detail = failed.detail
+                raise failure(Fault.UNSUPPORTED, VENDOR, detail=detail, parameter="image") from failed
+            raise

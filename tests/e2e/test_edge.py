@@ -199,3 +199,18 @@ def test_an_error_keeps_the_metadata_of_what_was_tried(start: StartGateway, vend
     assert len(body["metadata"]["attempts"]) == 4
     assert body["metadata"]["cost_usd"] == "0"
     assert json.dumps(body["metadata"]["attempts"]).count('"overloaded"') == 4
+
+
+@pytest.mark.parametrize(("path", "key", "status"), [("edits", "wrong", b"401"), ("variations", KEY, b"404")])
+def test_who_waits_to_be_told_to_send_a_body_is_told_at_once_that_it_is_not_wanted(
+    start: StartGateway, path: str, key: str, status: bytes
+) -> None:
+    parts = urlsplit(start(gateway_api_keys=KEY))
+    head = f"POST /v1/images/{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n"
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as raw:
+        raw.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 9000000\r\n\r\n".encode())
+        answer = bytearray()
+        while piece := raw.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"\r\nconnection: close\r\n" in answer

@@ -226,6 +226,12 @@ def test_a_blob_in_memory_may_be_a_view() -> None:
     assert bytes(blob.base64()).decode() == LONG
 
 
+@pytest.mark.parametrize("length", [0, 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000])
+def test_a_view_that_is_copied_in_pieces_is_read_whole(length: int) -> None:
+    data = (PICTURE * (length // len(PICTURE) + 1))[:length]
+    assert MemoryBlob(memoryview(data)).read() == data
+
+
 @pytest.mark.parametrize("escape", [r"\/", r"\u002f", r"\u002F"])
 @pytest.mark.parametrize("shift", range(6))
 def test_escapes_anywhere_in_a_long_string_are_undone(shift: int, escape: str) -> None:

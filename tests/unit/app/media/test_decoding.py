@@ -98,3 +98,15 @@ def test_of_a_tiff_with_many_pictures_only_as_much_is_read_as_tells_that_there_a
     assert (image.size, several) == ((1, 1), True)
     assert len(read) < 10
     assert not decoded(chain_of_directories(1), ImageFormat.TIFF)[1]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_colour_profile_of_three_megabytes_is_kept(kind: str) -> None:
+    profile = b"profile" * 430_000
+    image, _ = decoded(saved(scene(), kind, icc_profile=profile), ImageFormat(kind.lower()))
+    assert image.info["icc_profile"] == profile
+
+
+def test_a_colour_profile_that_unpacks_to_far_more_is_not_unpacked() -> None:
+    with pytest.raises(NotAnImageError, match="damaged"):
+        decoded(saved(scene(), "PNG", icc_profile=bytes(9 * 1024 * 1024)), ImageFormat.PNG)

@@ -150,3 +150,13 @@ def test_a_reserved_option_is_refused_before_anything_is_uploaded() -> None:
 def test_the_api_version_is_that_of_the_call() -> None:
     outcome = drive(GeminiAdapter(api_version="v1").converse(ONE, MODEL_3), [BEGUN, STORED, MADE])
     assert outcome.calls[0].url == "/upload/v1/files"
+
+
+def test_a_file_that_is_gone_says_nothing_about_the_key() -> None:
+    gone = json_reply(error(403, "PERMISSION_DENIED"), 403)
+    outcome = converse([BEGUN, STORED, gone])
+    assert outcome.error is not None
+    assert (outcome.error.fault, outcome.error.parameter) == (Fault.UNSUPPORTED, "image")
+    small = converse([gone], replace(ONE, images=()))
+    assert small.error is not None
+    assert small.error.fault is Fault.CREDENTIALS
