@@ -1,4 +1,4 @@
-"""What holds for all tests: the contract kit's assertions are explained like those of a test module, whoever imports it."""
+"""For all tests: the contract kit's assertions are explained like those of a test module, whoever imports it."""
 
 from __future__ import annotations
 

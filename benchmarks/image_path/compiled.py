@@ -21,7 +21,7 @@ def compile_programs(folder: Path) -> None:
     if compiler is None:
         raise CannotRunError("A C compiler is needed for the load generator: install gcc or clang.")
     for name in PROGRAMS:
-        command = [compiler, "-O2", "-o", folder / name, SOURCES / f"{name}.c", "-lm"]
+        command: list[str | Path] = [compiler, "-O2", "-o", folder / name, SOURCES / f"{name}.c", "-lm"]
         made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own sources
         if made.returncode != 0:
             raise CannotRunError(f"{name}.c does not compile here: {made.stderr.strip()[:500]}")

@@ -128,7 +128,7 @@ def _setup(
         settings = folder / "litellm.json"
         settings.write_text(json.dumps(_litellm(upstream)))
         # One worker is its default; prices are read from its own package instead of from the net.
-        command = [program, "--config", settings, "--host", "127.0.0.1", "--port", str(port)]
+        command: list[str | Path] = [program, "--config", settings, "--host", "127.0.0.1", "--port", str(port)]
         return command, {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
     if contestant.peer == "portkey" and program is not None:
         trusted = {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost", "NODE_ENV": "production"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def version_of(name: str, program: Path) -> str:
             for line in (PINS / "litellm.lock").read_text().splitlines()
             if line.startswith("litellm==")
         )
-    return (PINS / "package.json").read_text().split('gateway": "')[1].split('"')[0]
+    pinned: str = json.loads((PINS / "package.json").read_text())["dependencies"]["@portkey-ai/gateway"]
+    return pinned
 
 
 INSTALLERS: Final[Mapping[str, Callable[[], Path]]] = MappingProxyType(

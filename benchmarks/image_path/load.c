@@ -5,7 +5,8 @@
    REQUEST is a file with a whole HTTP/1.1 request. `open`: requests open at once, each sent when the one before it on its
    connection is answered. `rate` instead: requests a second, whether or not earlier ones are answered; latency then
    counts from when a request was due. `read`: bytes a second that each client reads at most. `probe`: a request that is
-   sent every `every` milliseconds on a connection of its own until all is over. `limit`: seconds after which what is
+   sent every `every` milliseconds on a connection of its own until all is over, but never before the one before it
+   was answered. `limit`: seconds after which what is
    unanswered has failed. `least`: bytes below which an answer is none. */
 #include "wire.h"
 #include <math.h>
@@ -13,6 +14,8 @@
 
 #define SCRATCH 262144
 #define STATUSES 600
+#define MOST_PROBES 1000000
+#define TURN 1048576 /* bytes read from one client before the others have their turn */
 #define TICK_S 0.01 /* between two looks at the slow readers */
 
 struct client {
@@ -65,7 +68,8 @@ static void over(struct client *c, int failed) {
     c->busy = 0;
     if (failed || !c->keeps) close_client(c);
     if (c->probing) {
-        if (!failed && probes < 1000000) probe_took[probes++] = seconds;
+        /* One that took long stands for those that would have been sent meanwhile, each later by `every`. */
+        for (; !failed && seconds > 0 && probes < MOST_PROBES; seconds -= probe_every) probe_took[probes++] = seconds;
         return;
     }
     took[answered++] = seconds;
@@ -126,7 +130,7 @@ static size_t allowance(const struct client *c) {
 }
 
 static void read_more(struct client *c) {
-    for (;;) {
+    for (int64_t until = c->received + TURN; c->received < until;) {
         size_t may = allowance(c), used = 0;
         if (!c->busy && !may) may = 1;
         if (!may) return;
@@ -178,12 +182,13 @@ static double quantile(double *of, long size, double share) {
 }
 
 static void tell(double seconds) {
-    qsort(took, (size_t)answered, sizeof *took, upwards);
+    for (long each = answered; each < count; each++) took[each] = seconds; /* unanswered: at least as long as all of it */
+    qsort(took, (size_t)count, sizeof *took, upwards);
     qsort(probe_took, (size_t)probes, sizeof *probe_took, upwards);
     printf("{\"asked\":%ld,\"answered\":%ld,\"good\":%ld,\"lost\":%ld,\"seconds\":%.6f,\"bytes\":%lld,", sent_off, answered,
            good, lost, seconds, (long long)bytes);
-    printf("\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,", quantile(took, answered, 0.5),
-           quantile(took, answered, 0.99), quantile(took, answered, 1));
+    printf("\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,", quantile(took, count, 0.5),
+           quantile(took, count, 0.99), quantile(took, count, 1));
     printf("\"probes\":%ld,\"probe_p50_ms\":%.4f,\"probe_p99_ms\":%.4f,\"probe_max_ms\":%.4f,\"statuses\":{", probes,
            quantile(probe_took, probes, 0.5), quantile(probe_took, probes, 0.99), quantile(probe_took, probes, 1));
     const char *between = "";
@@ -227,7 +232,7 @@ int main(int arguments, char **given) {
     }
     took = calloc((size_t)count + 1, sizeof *took);
     slow = calloc((size_t)count + 1, sizeof *slow);
-    probe_took = calloc(1000000, sizeof *probe_took);
+    probe_took = calloc(MOST_PROBES, sizeof *probe_took);
     poll_fd = epoll_create1(0);
     closed_loop = rate <= 0;
     double begun = now_s(), next_probe = begun;
@@ -249,9 +254,8 @@ int main(int arguments, char **given) {
         }
         if (!closed_loop && sent_off < count) until = begun + (double)sent_off / rate;
         if (probe && !probe->busy && next_probe <= at) {
-            start(probe, next_probe); /* one that was late counts from when it was due */
-            next_probe += probe_every;
-            if (next_probe < at - 1) next_probe = at;
+            start(probe, at);
+            next_probe = at + probe_every;
         }
         if (probe && !probe->busy && next_probe < until) until = next_probe;
         if (slow_count && at + TICK_S < until) until = at + TICK_S;

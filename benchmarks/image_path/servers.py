@@ -66,7 +66,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
-                preexec_fn=pin_to(self._core),  # noqa: PLW1509 - no threads run here while servers start
+                preexec_fn=pin_to(self._core),
             )
         return self
 
