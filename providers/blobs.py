@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pybase64
 
+from providers.mapped import let_go
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.conversation import BLOB_KEY
 
@@ -56,7 +57,9 @@ class MemoryBlob:
         """
         if isinstance(self.data, bytes):
             return self.data
-        return b"".join([bytes(self.data[at : at + _COPIED]) for at in range(0, len(self.data), _COPIED)])
+        copied = b"".join([bytes(self.data[at : at + _COPIED]) for at in range(0, len(self.data), _COPIED)])
+        let_go(self.data)
+        return copied
 
     def base64(self) -> bytes:
         """The bytes as base64."""
@@ -85,6 +88,8 @@ class Base64Blob:
             return pybase64.b64decode(self.text, validate=True)
         except ValueError as broken:
             raise BlobDamagedError("the base64 text is damaged") from broken
+        finally:
+            let_go(self.text)
 
     def base64(self) -> bytes | memoryview:
         """The text itself. Raises BlobDamagedError when its length is not that of padded base64."""
@@ -130,6 +135,7 @@ def cut(body: Bytes, *, text_limit: int | None = None, gather: Gather = b"".join
     if len(body) - taken > most:
         raise TextTooLargeError
     pieces.append(bytes(view[kept:]))
+    let_go(body)
     return b"".join(pieces), tuple(blobs)
 
 

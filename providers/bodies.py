@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pybase64
 
 from providers.blobs import Base64Blob, MemoryBlob
+from providers.mapped import let_go
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import AsBase64, BodyPart, Raw
 from providers.workers import Workers
@@ -54,6 +55,7 @@ async def _pieces(parts: tuple[BodyPart, ...], workers: Workers) -> AsyncIterato
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             yield pybase64.b64encode(piece) if encode else bytes(piece)
+            let_go(piece)
 
 
 def _where_it_lies(part: BodyPart) -> memoryview | None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
+from providers.mapped import let_go
 
 _CHUNK = 256 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
@@ -41,6 +42,7 @@ async def send_in_chunks(send: Send, part: bytes | memoryview) -> None:
     view = memoryview(part)
     for start in range(0, len(view), _CHUNK):
         chunk = bytes(view[start : start + _CHUNK])
+        let_go(view)
         await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
 
 

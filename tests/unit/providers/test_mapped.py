@@ -1,0 +1,62 @@
+"""Mapped files, given back: their pages leave this process's memory, and their bytes stay."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from providers.blobs import Base64Blob, MemoryBlob, cut
+from providers.mapped import let_go
+
+LENGTH = 48 * 1024 * 1024
+STATUS = Path("/proc/self/status")
+
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what of a file is held")
+
+
+def mapped(data: bytes) -> mmap.mmap:
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return mmap.mmap(file.fileno(), len(data), access=mmap.ACCESS_READ)
+
+
+def held_of_files() -> int:
+    """Bytes of mapped files in this process's memory."""
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith("RssFile"))
+    return int(line.split()[1]) * 1024
+
+
+@on_linux
+def test_pages_that_were_looked_at_are_let_go_of() -> None:
+    file = mapped(b"a" * LENGTH)
+    before = held_of_files()
+    assert file.find(b"b") == -1
+    assert held_of_files() - before > LENGTH // 2
+    let_go(memoryview(file)[10:20])
+    assert held_of_files() - before < LENGTH // 8
+    assert file[: 1024 * 1024] == b"a" * 1024 * 1024
+
+
+@on_linux
+def test_a_large_answer_is_cut_and_read_without_being_held() -> None:
+    body = mapped(b'{"data": "' + b"QUFB" * (LENGTH // 4) + b'"}')
+    before = held_of_files()
+    _, (image,) = cut(body)
+    assert held_of_files() - before < LENGTH // 8
+    assert isinstance(image, Base64Blob)
+    assert len(image.read()) == LENGTH // 4 * 3
+    assert held_of_files() - before < LENGTH // 8
+    file = mapped(b"x" * LENGTH)
+    assert len(MemoryBlob(memoryview(file)).read()) == LENGTH
+    assert held_of_files() - before < LENGTH // 8
+
+
+@pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_what_is_no_mapped_file_is_left_alone(data: bytes | bytearray | memoryview) -> None:
+    let_go(data)
+    assert bytes(data) == b"abc"
