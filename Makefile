@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
 
+# Four files at a time: most of them wait for servers rather than compute.
 test: $(VENV)/.development
-	$(BIN)/pytest -m "not slow" -rs
+	$(BIN)/pytest -m "not slow" -rs -n 4 --dist loadfile
 
 test-slow: $(VENV)/.development
 	$(BIN)/pytest -m slow -rs
