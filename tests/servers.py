@@ -27,6 +27,7 @@ def running(app: Any, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
+        timeout_keep_alive=75,  # as both servers have it; the default of 5 s closes under a client told to wait 5 s
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=1,

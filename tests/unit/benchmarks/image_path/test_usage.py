@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -24,15 +25,21 @@ def test_the_family_of_a_process_are_its_descendants() -> None:
         assert set(found) <= set(family(os.getpid()))
 
 
+def fresh() -> mmap.mmap:
+    """64 MiB no allocator had in store."""
+    pages = mmap.mmap(-1, 64 * MIB)
+    pages.write(b"x" * (64 * MIB))
+    return pages
+
+
 def test_a_forgotten_peak_begins_anew_and_is_seen_again() -> None:
-    held = bytearray(b"x") * (64 * MIB)
-    del held
+    fresh().close()
     forget_peak(os.getpid())
     before = memory(os.getpid())
     assert before.peak - before.now < 16
-    again = bytearray(b"x") * (64 * MIB)
+    again = fresh()
     assert memory(os.getpid()).peak - before.now > 60
-    del again
+    again.close()
 
 
 def test_cpu_is_counted_in_seconds() -> None:
