@@ -55,6 +55,13 @@ async def send_in_time(send: Send, message: Message) -> None:
         raise ClientTooSlowError from None
 
 
+async def hung_up(receive: Receive) -> None:
+    """Returns when the client has left. The body must have been read before. The server cancels no handler whose client
+    is gone, and sending to one is silent: only its receive channel tells."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def error_response(error: ApiError) -> Response:
     """The envelope as a response."""
     return Response(error.body(), status_code=error.status, headers=dict(error.headers), media_type="application/json")

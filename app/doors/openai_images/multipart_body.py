@@ -27,17 +27,14 @@ from multipart import (  # type: ignore[import-untyped]
 from app.doors.openai_images.body_limits import BodyLimits, part_too_large
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError, ParameterError, shown
 from app.doors.openai_images.form import path_of
+from app.doors.openai_images.image_names import ENTRY_KEYS, IMAGE_NAMES, MARKUP, MASK_NAMES
 from providers.blobs import CUT_THRESHOLD, MemoryBlob, blob_of_text
 from providers.spec.blob import Blob
 from providers.spool import BodyTooLargeError, Spool
 
-IMAGE_NAMES = frozenset({
-    "image", "images", "image_url", "imageUrl", "image_urls", "imageUrls", "input_image", "input_images",
-    "input_references", "inputReferences", "reference_images", "referenceImages",
-})  # fmt: skip
-SINGLE_NAMES = frozenset({"mask", "mask_url", "maskUrl", "markup"})
-_FILE_NAMES = IMAGE_NAMES | SINGLE_NAMES
-_URL_KEYS = frozenset({"", "image_url", "imageUrl", "url", "file_id", "b64_json", "data"})
+_SINGLE_NAMES = frozenset({*MASK_NAMES, MARKUP})
+_FILE_NAMES = _SINGLE_NAMES.union(IMAGE_NAMES)
+_URL_KEYS = frozenset({"", *ENTRY_KEYS})
 _BOUNDARY = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 """Printable, up to 200 characters. The RFC (2046, 5.1.1) allows fewer kinds and 70."""
 _HEADER_LINES = 8
@@ -188,7 +185,7 @@ class MultipartBody:
             raise part_too_large(part.name, part.limit) from None
 
     def _count(self, part: _Part) -> None:
-        if part.root in SINGLE_NAMES:
+        if part.root in _SINGLE_NAMES:
             if part.root in self._singles:
                 raise ParameterError(part.name, f"{part.root} must be one image; these are several.")
             self._singles.add(part.root)

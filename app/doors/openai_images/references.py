@@ -7,25 +7,18 @@ from typing import Any
 
 from app.doors.openai_images.errors import ParameterError, shown
 from app.doors.openai_images.fields import Fields
+from app.doors.openai_images.image_names import ENTRY_KEYS, IMAGE_NAMES, MARKUP, MASK_NAMES
 from app.media.inputs import Source
 from providers.spec.blob import Blob
 
 MAX_INPUT_IMAGES = 16
 """Most input images of a request, as OpenAI's API reference has it for edits."""
 
-_IMAGE_NAMES = (
-    "image", "images", "image_url", "imageUrl", "image_urls", "imageUrls", "input_image", "input_images",
-    "input_references", "inputReferences", "reference_images", "referenceImages",
-)  # fmt: skip
-_MASK_NAMES = ("mask", "mask_url", "maskUrl")
-_INNER_NAMES = ("image_url", "imageUrl", "url", "file_id", "b64_json", "data")
-"""Keys an entry may have its image under. ``type`` may stand beside it, as in ``{"type": "image_url", ...}``."""
-
 
 def take_images(fields: Fields) -> tuple[Source, ...]:
     """The input images in order. Raises ParameterError for what is none, and for more than there may be."""
     sources: list[Source] = []
-    for name, value in fields.take_all(*_IMAGE_NAMES):
+    for name, value in fields.take_all(*IMAGE_NAMES):
         sources += _sources(name, value)
     if len(sources) > MAX_INPUT_IMAGES:
         raise ParameterError(
@@ -36,7 +29,7 @@ def take_images(fields: Fields) -> tuple[Source, ...]:
 
 def take_mask(fields: Fields) -> Source | None:
     """The mask, if there is one. Raises ParameterError for what is none, and for several."""
-    name, value = fields.take(*_MASK_NAMES)
+    name, value = fields.take(*MASK_NAMES)
     if value is None:
         return None
     found = list(_sources(name, value))
@@ -47,7 +40,7 @@ def take_mask(fields: Fields) -> Source | None:
 
 def refuse_markup(fields: Fields) -> None:
     """Raise ParameterError when the body has a ``markup``, which no vendor here takes."""
-    for name, _ in fields.take_all("markup"):
+    for name, _ in fields.take_all(MARKUP):
         raise ParameterError(
             name,
             "markup is not supported by these models: draw it into the image, or mark the place with mask.",
@@ -75,7 +68,7 @@ def _sources(name: str, value: Any) -> Iterator[Source]:
 
 
 def _inner(name: str, entry: Mapping[str, Any]) -> Iterator[Source]:
-    given = [key for key in _INNER_NAMES if entry.get(key) is not None]
+    given = [key for key in ENTRY_KEYS if entry.get(key) is not None]
     if given == ["file_id"]:
         raise ParameterError(
             f"{name}.file_id",

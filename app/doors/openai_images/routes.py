@@ -20,7 +20,7 @@ from app.doors.openai_images.route_plan import dry_run_asked, planned
 from app.doors.openai_images.sse import Event, Kind
 from app.doors.openai_images.stream import EventStreamResponse
 from app.doors.openai_images.streaming import events_of, streams_at_once
-from app.doors.reply import error_response
+from app.doors.reply import error_response, hung_up
 from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import NotMadeError
@@ -192,12 +192,9 @@ for _prefix in PREFIXES:
 
 
 async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result; None when the caller left first, in which case the work was cancelled.
-
-    The server does not cancel a handler whose client is gone, and sending to one is silent: its receive channel tells.
-    """
+    """The work's result; None when the caller left first, in which case the work was cancelled."""
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(_hung_up(request))
+    watching = asyncio.create_task(hung_up(request.receive))
     try:
         await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -207,11 +204,6 @@ async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T |
         for task in (working, watching):
             task.cancel()
         await asyncio.gather(working, watching, return_exceptions=True)
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _model(model: PublicModel) -> dict[str, object]:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError, internal_error, shutting_down
 from app.doors.openai_images.sse import HEARTBEAT, Event, error_parts, may_end
-from app.doors.reply import send_in_chunks, send_in_time
+from app.doors.reply import hung_up, send_in_chunks, send_in_time
 
 HEARTBEAT_SECONDS = 10.0
 """Silence after which a heartbeat is sent. Clients wait 600 s for the next byte (openai-python's default), proxies on
@@ -77,7 +77,7 @@ class EventStreamResponse(Response):
     async def _stream(self, writer: _Writer, receive: Receive) -> None:
         writing = asyncio.create_task(self._write_events(writer))
         beating = asyncio.create_task(writer.beat())
-        watching = asyncio.create_task(_hung_up(receive))
+        watching = asyncio.create_task(hung_up(receive))
         tasks = (writing, beating, watching)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -170,11 +170,6 @@ class _Writer:
 def _now() -> float:
     """Seconds on the event loop's clock, which is also the one that time limits go by."""
     return asyncio.get_running_loop().time()
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _close(events: AsyncIterator[Event]) -> None:
