@@ -44,9 +44,9 @@ clean:
 
 # Pins every dependency with its hashes; names no index.
 lock: $(VENV)/.development
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --python-version 3.11 \
 		--extra dev -o requirements-dev.lock pyproject.toml
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --python-version 3.11 \
 		--extra build -c requirements-dev.lock -o requirements.lock pyproject.toml
 
 $(VENV)/bin/python:
