@@ -34,7 +34,6 @@ from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
 from providers.workers import Workers
 from routing.policy import Policy
-from routing.stats.redis_store import RedisStore
 
 LEAVE_MARGIN_S = 2.0
 """Seconds shutdown waits for cancel calls to vendors beyond the grace of a submit and the limit of a cancel."""
@@ -133,6 +132,8 @@ def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Te
     """What keeps the board in step with other replicas' through Redis; None when no Redis is set."""
     if settings.redis_url is None:
         return None
+    from routing.stats.redis_store import RedisStore  # here: 6 MB and a tenth of a second that few need
+
     try:
         store = RedisStore(
             settings.redis_url.get_secret_value(),

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import requests
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -142,6 +141,8 @@ def _expected(settings: Settings, err: Console, body: Mapping[str, object]) -> d
 
 def _asked(url: str, settings: Settings, body: Mapping[str, object]) -> dict[str, Any]:
     """The plan a running gateway would follow now. The first of the callers' keys goes with the question, if any."""
+    import requests  # here: 5 MB that a server, started by the same command line, need not hold
+
     base = url.rstrip("/").removesuffix("/v1")
     keys = settings.api_keys
     headers = {"Authorization": f"Bearer {keys[0]}"} if keys else {}

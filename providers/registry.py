@@ -7,12 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from providers.converse import Provider
-from providers.credentials import (
-    CredentialUnavailableError,
-    StaticKey,
-    google_token_from_environment,
-    google_token_from_file,
-)
+from providers.credentials import CredentialUnavailableError, StaticKey
 from providers.fal import inputs as fal
 from providers.fal.adapter import FalAdapter
 from providers.gemini.adapter import GeminiAdapter
@@ -56,6 +51,8 @@ def _vertex(access: Access) -> Provider:
     if access.api_key:
         express = VertexAdapter(access.base_url or default_base_url(), project=None)
         return Provider(express, StaticKey("x-goog-api-key", access.api_key))
+    from providers.google_token import google_token_from_environment, google_token_from_file  # said there why here
+
     if access.credentials_file:
         token, own_project = google_token_from_file(access.credentials_file)
     else:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 from typing import cast
 
-import pillow_heif
 from PIL import Image, ImageOps, PngImagePlugin
 
 from app.media.sniff import ImageFormat, NotAnImageError
@@ -91,6 +90,8 @@ def decoded(data: bytes, format: ImageFormat, orientation: int = 1) -> tuple[Ima
 
 def _opened(data: bytes, format: ImageFormat) -> Image.Image:
     if format is ImageFormat.HEIC:
+        import pillow_heif  # here: 4 MB that a gateway nobody sends such files to need not hold
+
         file = pillow_heif.open_heif(data)
         check_pixels(*file.size)
         return file.to_pillow()

@@ -14,13 +14,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers.credentials import (
-    CredentialUnavailableError,
-    GoogleToken,
-    StaticKey,
-    google_token_from_environment,
-    google_token_from_file,
-)
+from providers.credentials import CredentialUnavailableError, StaticKey
+from providers.google_token import GoogleToken, google_token_from_environment, google_token_from_file
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall
 from providers.transport import Transport
