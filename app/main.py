@@ -17,6 +17,7 @@ from app.doors.edge import Edge
 from app.doors.failures import answer_in_the_envelope
 from app.doors.hosted import routes as hosted
 from app.doors.openai_images import routes as openai_images
+from app.doors.openapi import routes as openapi
 from app.doors.ops import routes as ops
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
@@ -215,6 +216,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
         redirect_slashes=False,
     )
     app.include_router(ops.router)
+    app.include_router(openapi.router)
     app.include_router(hosted.router)
     app.include_router(openai_images.router)
     answer_in_the_envelope(app)

@@ -1,0 +1,1 @@
+"""The OpenAPI document: the whole surface of the gateway, described for programs."""
