@@ -19,6 +19,7 @@ from app.doors.hosted import routes as hosted
 from app.doors.openai_images import routes as openai_images
 from app.doors.openapi import routes as openapi
 from app.doors.ops import routes as ops
+from app.draining import Draining
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
 from app.hosting.location import HostingSetupError
@@ -166,11 +167,13 @@ def _hosting(settings: Settings, workers: Workers, telemetry: Telemetry) -> Host
         raise StartError(str(unusable)) from None
 
 
-def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp:
+def create_app(settings: Settings, *, catalog: Catalog | None = None, draining: Draining | None = None) -> ASGIApp:
     """The application, ready to be served. Raises StartError or CatalogError, each with one sentence.
 
-    ``catalog`` stands in for the one of the settings' configuration folder.
+    ``catalog`` stands in for the one of the settings' configuration folder. ``draining``: what the server says of its
+    end.
     """
+    draining = draining or Draining()
     if not settings.api_keys and not is_loopback(settings.gateway_host):
         raise StartError(
             f"GATEWAY_API_KEYS is not set, so the gateway serves this machine only and cannot bind to "
@@ -199,12 +202,13 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
                 default_model=settings.gateway_default_model,
                 spool_dir=settings.gateway_spool_dir,
                 output_format=settings.gateway_output_format,
+                draining=draining,
             )
             app.state.services = own
             try:
                 yield
             finally:
-                own.draining = True
+                own.draining.begun = True
                 await hosting.stop()
 
     app = FastAPI(
@@ -226,4 +230,5 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> ASGIApp
         keys=Keys(settings.api_keys),
         metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),
         telemetry=telemetry,
+        draining=draining,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from fastapi import Request
 
 from app.catalog.catalog import Catalog
+from app.draining import Draining
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
 from app.media.inputs import Inputs
@@ -19,7 +20,7 @@ from providers.workers import Workers
 
 @dataclass(slots=True)
 class Services:
-    """One process's services. ``draining`` turns true when shutdown begins; nothing else changes."""
+    """One process's services. Only ``draining`` changes, when the process is asked to stop."""
 
     catalog: Catalog
     gateway: Gateway
@@ -32,7 +33,7 @@ class Services:
     """Where large bodies lie; None: the system's temporary folder."""
     output_format: OutputFormat | None = None
     """What images are to be whose caller does not say."""
-    draining: bool = False
+    draining: Draining = field(default_factory=Draining)
 
 
 def services(request: Request) -> Services:

@@ -73,6 +73,10 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
+    gateway_drain_delay_s: float = Field(default=0.0, ge=0, le=600)
+    """Seconds from saying "not ready" to taking no more connections, for load balancers to notice."""
+    gateway_drain_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long requests under way may still finish after that; then they are cancelled with their vendors."""
     gateway_config_dir: Path = PROJECT_ROOT / "config"
     gateway_data_dir: Path = Path("data")
     gateway_spool_dir: Path | None = None

@@ -143,7 +143,7 @@ class Telemetry:
         self._request_seconds.labels(door, model, outcome).observe(seconds)
 
     def turned_away(self, code: str) -> None:
-        """A request did not get past the edge: no key, a wrong one, or from another machine."""
+        """A request did not get past the edge: no key, a wrong one, from another machine, or when the gateway stops."""
         self._requests.labels("edge", "", code).inc()
 
     def refused(self, model: str, code: str, param: str | None) -> None:

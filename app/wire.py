@@ -35,6 +35,16 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head that was just read offers an upgrade."""
         self._head_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def fresh(self) -> bool:
+        """Nothing has come on it yet."""
+        return self.cycle is None and not self._fruitless
+
+    @property
+    def arriving(self) -> bool:
+        """A request's head has begun to come and is not there yet."""
+        return self._fruitless > 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first request."""
         super().connection_made(transport)

@@ -15,8 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
 from app.doors.openai_images.drain import drain
-from app.doors.openai_images.errors import ApiError, internal_error, key_missing, key_wrong, shutting_down
+from app.doors.openai_images.errors import (
+    ApiError,
+    internal_error,
+    key_missing,
+    key_wrong,
+    not_taken_any_more,
+    shutting_down,
+)
 from app.doors.reply import ClientTooSlowError, error_response
+from app.draining import Draining
 from app.telemetry import Telemetry, request_id
 from providers.spec.excerpt import place_of
 
@@ -38,8 +46,11 @@ class CutShortError(Exception):
 class Edge:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, metrics_keys: Keys, telemetry: Telemetry) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: Keys, metrics_keys: Keys, telemetry: Telemetry, draining: Draining | None = None
+    ) -> None:
         self._app = app
+        self._draining = draining or Draining()
         self._keys = keys
         self._metrics_keys = metrics_keys
         self._telemetry = telemetry
@@ -92,6 +103,12 @@ class Edge:
             request_id.reset(token)
 
     def _refusal(self, scope: Scope) -> ApiError | None:
+        refusal = self._not_permitted(scope)
+        if refusal is None and self._draining.refusing and access_to(scope["path"]) is Access.KEY:
+            return not_taken_any_more()
+        return refusal
+
+    def _not_permitted(self, scope: Scope) -> ApiError | None:
         access = access_to(scope["path"])
         headers = scope["headers"]
         if access is Access.OPEN:

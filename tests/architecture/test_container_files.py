@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from app.serve import GRACE_SECONDS
+from app.server import WIND_UP_SECONDS
+from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +43,10 @@ def test_compose_hands_every_provider_key_through(compose: dict[str, Any]) -> No
 
 def test_compose_leaves_time_to_finish_and_to_cancel(compose: dict[str, Any]) -> None:
     grace = compose["services"]["gateway"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) >= GRACE_SECONDS + 12
+    assert int(grace.removesuffix("s")) >= Settings(_env_file=None).gateway_drain_seconds + WIND_UP_SECONDS
+    environment = compose["services"]["gateway"]["environment"]
+    for name in ("GATEWAY_DRAIN_SECONDS", "GATEWAY_DRAIN_DELAY_S"):
+        assert environment[name] == f"${{{name}:-}}"
 
 
 @pytest.mark.parametrize("service", ["gateway", "redis"])

@@ -157,3 +157,14 @@ def shutting_down() -> ApiError:
         code="shutting_down",
         headers={"x-should-retry": "false"},
     )
+
+
+def not_taken_any_more() -> ApiError:
+    """503: the gateway finishes what it has and takes nothing new. Nothing was bought: a retry goes elsewhere."""
+    return ApiError(
+        503,
+        "The gateway is shutting down and takes no new requests; nothing was done for this one, so send it again.",
+        type=SERVER_ERROR,
+        code="shutting_down",
+        headers={"retry-after": "1", "x-should-retry": "true", "connection": "close"},
+    )

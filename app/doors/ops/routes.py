@@ -25,9 +25,9 @@ async def healthz() -> JSONResponse:
 
 @router.api_route("/readyz", methods=["GET", "HEAD"])
 async def readyz(request: Request) -> JSONResponse:
-    """The gateway has offers to serve requests with; once shutdown has begun it says no, while it can be asked."""
+    """The gateway has offers to serve requests with; no from the moment on at which it is asked to stop."""
     own = services(request)
-    ready = bool(own.catalog.offers) and not own.draining
+    ready = bool(own.catalog.offers) and not own.draining.begun
     body = {"status": "ready" if ready else "not ready", "offers": len(own.catalog.offers)}
     return JSONResponse(body, status_code=200 if ready else 503)
 

@@ -1,0 +1,183 @@
+"""Server: uvicorn with an end of its own, in which nobody's image is lost and no vendor's job is left running.
+
+uvicorn drops idle connections and what waits to be accepted at once, lets new requests in on connections that are kept
+alive, and skips the application's own end when it is asked twice. Here the first signal begins to drain:
+
+1. Readiness says no; for ``delay_s`` everything is served as before, so that load balancers see it first.
+2. The socket takes no more connections. Those that wait to be accepted are accepted, and a request that comes on a
+   connection there is gets a 503 that says to send it elsewhere.
+3. Requests under way finish, for up to ``limit_s``; the rest are cancelled, with an answer that says so.
+4. The application's end cancels jobs with their vendors and hands statistics over.
+
+A second signal skips what is left of 1 to 3, never 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from app.draining import Draining
+from app.settings import Settings
+from app.wire import BoundedProtocol
+
+WIND_UP_SECONDS = 22.0
+"""Longest the end may take after the limit for requests under way: their answers, cancel calls to vendors with the
+grace of a submit (``app.main``), handing statistics over (``app.sharing``). Who stops the gateway must allow it."""
+_TICK_S = 0.05
+"""Between two looks at what is still under way."""
+_ON_THEIR_WAY_S = 0.2
+"""How long idle connections stay open after the socket has closed: a request sent in that moment is answered."""
+_FIRST_REQUEST_S = 1.0
+"""The same for connections that have brought no request yet: theirs is on its way, or they were opened to be ready."""
+_MOST_WAITING = 65_536
+"""Connections accepted at the end; more than any system lets wait, so that a flood does not keep the gateway."""
+_LAST_ANSWERS_S = 2.0
+"""How long cancelled requests may take to answer, and then what is left of answers to be sent."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
+
+
+def config_of(app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn is set up here."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=BoundedProtocol,
+        access_log=False,
+        log_level="warning",
+        lifespan="on",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+    )
+
+
+class DrainingServer(uvicorn.Server):
+    """Serves until a signal, or ``leave``; returns when the application has ended. Signals do not outlive it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        draining: Draining,
+        settings: Settings,
+        *,
+        one_of_several: bool = False,
+        on_ready: Callable[[], None] | None = None,
+    ) -> None:
+        """``draining`` is the application's own. ``one_of_several``: other processes accept from the same socket and go
+        on doing so after a signal to this one. ``on_ready`` is called once requests are served."""
+        super().__init__(config_of(app))
+        self._draining = draining
+        self._delay_s = settings.gateway_drain_delay_s
+        self._limit_s = settings.gateway_drain_seconds
+        self._on_ready = on_ready
+        self._one_of_several = one_of_several
+        self._others_accept = False
+        self._leaves_at = float("inf")
+        self._hurried = False
+
+    def leave(self, *, others_accept: bool) -> None:
+        """Begin to drain, or hurry if that has begun. ``others_accept``: what waits at the socket is left to them."""
+        if self._draining.begun:
+            self._hurried = True
+            return
+        self._others_accept = others_accept
+        self._leaves_at = time.monotonic() + self._delay_s
+        self._draining.begun = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal. Unlike uvicorn's own it is not raised again at the end: there is nothing left to be ended."""
+        del sig, frame
+        self.leave(others_accept=self._one_of_several)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to stop accepting."""
+        await super().on_tick(counter)
+        return self._hurried or time.monotonic() >= self._leaves_at
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """The steps 2 to 4 above."""
+        begun = time.monotonic()
+        self._draining.refusing = True
+        await self._stop_accepting(sockets or ())
+        _log.info("draining", requests=len(self.server_state.tasks), limit_s=self._limit_s)
+        await self._until_quiet(begun + self._limit_s)
+        cancelled = list(self.server_state.tasks)
+        for task in cancelled:
+            task.cancel()
+        if cancelled:
+            await asyncio.wait(cancelled, timeout=_LAST_ANSWERS_S)
+        await self._close_connections()
+        await self.lifespan.shutdown()
+        _log.info("drained", cancelled=len(cancelled), seconds=round(time.monotonic() - begun, 3))
+
+    async def _stop_accepting(self, sockets: Sequence[socket.socket]) -> None:
+        if not self._others_accept:
+            await self._accept_those_waiting(sockets)
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+
+    async def _accept_those_waiting(self, sockets: Sequence[socket.socket]) -> None:
+        """Closing the socket would reset them, although their callers were told that they are connected."""
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return BoundedProtocol(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
+            )
+
+        for listener in sockets:
+            for _ in range(_MOST_WAITING):
+                try:
+                    connection, _ = listener.accept()
+                except BlockingIOError:
+                    break
+                except ConnectionError:  # this one has gone again
+                    continue
+                await loop.connect_accepted_socket(protocol, connection)
+
+    async def _until_quiet(self, ends_at: float) -> None:
+        begun = time.monotonic()
+        while (now := time.monotonic()) < ends_at and not self._hurried:
+            if now - begun >= _ON_THEIR_WAY_S:
+                self._let_go_of_idle(first_requests_too=now - begun >= _FIRST_REQUEST_S)
+            if not self.server_state.connections and not self.server_state.tasks:
+                return
+            await asyncio.sleep(_TICK_S)
+            await super().on_tick(0)  # the date that answers bear
+
+    def _let_go_of_idle(self, *, first_requests_too: bool) -> None:
+        """Close connections on which nothing is under way; the others close with the answer that is."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedProtocol):
+                waited_for = connection.fresh and not first_requests_too
+                if not waited_for and not connection.arriving:
+                    connection.shutdown()
+
+    async def _close_connections(self) -> None:
+        """Whatever is left of them, or the event loop would not end."""
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        ends_at = time.monotonic() + _LAST_ANSWERS_S
+        while self.server_state.connections and time.monotonic() < ends_at:  # noqa: ASYNC110 - uvicorn tells of no connection's end
+            await asyncio.sleep(_TICK_S)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(_TICK_S)

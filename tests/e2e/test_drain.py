@@ -1,0 +1,76 @@
+"""A gateway that is asked to stop: what it finishes, what it cancels, what callers and load balancers are told."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
+from tests.e2e.serving import Serving, until
+
+FOREVER = 60 * TIME_SCALE
+"""Of the simulator: a minute of real time."""
+A_WHILE = 1.5 * TIME_SCALE
+
+
+def job(provider: str) -> str:
+    return f"{provider}/{NANO_BANANA_2}"
+
+
+def test_a_stop_delivers_what_ends_in_time_and_cancels_the_rest_with_their_vendors(
+    vendors: Vendors, tmp_path: Path
+) -> None:
+    for provider, latency_s in (("gemini", A_WHILE), ("fal", FOREVER), ("replicate", FOREVER)):
+        vendors.settle(provider=provider, latency_s=latency_s)
+    limits = {"GATEWAY_DRAIN_DELAY_S": "1", "GATEWAY_DRAIN_SECONDS": "3"}
+    with Serving(vendors.url, tmp_path, **limits) as gateway, httpx.Client(base_url=gateway.url) as kept:
+        assert kept.get("/readyz").status_code == httpx.codes.OK
+        late = [gateway.asking(job("fal")), gateway.asking(job("replicate"))]
+        stream = gateway.asking(job("fal"), stream=True)
+        until(lambda: gateway.total("gateway_offer_in_flight") == 3)
+        gateway.terminate()
+        # The load balancer sees it first; for the delay nothing else changes.
+        unready = until(lambda: (found := kept.get("/readyz")).status_code != httpx.codes.OK and found)
+        assert (unready.status_code, unready.json()["status"]) == (503, "not ready")
+        in_time = gateway.asking(job("gemini"))
+        until(lambda: refused(gateway.url))
+        assert in_time.result().status_code == httpx.codes.OK
+        for asked in late:
+            answer = asked.result()
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutting_down")
+            assert answer.headers["x-should-retry"] == "false"
+        last = json.loads(stream.result().text.strip().rsplit("data: ", 1)[1])
+        assert (last["type"], last["error"]["code"]) == ("error", "shutting_down")
+        assert gateway.ended() == 0
+    assert [vendors.sums(provider)["cancelled"] for provider in ("gemini", "fal", "replicate")] == [0, 2, 1]
+    assert [vendors.sums(provider)["images"] for provider in ("gemini", "fal", "replicate")] == [1, 0, 0]
+    (told,) = gateway.events("drained")
+    assert told["cancelled"] == 3
+    assert "Traceback" not in gateway.log()
+
+
+def refused(url: str) -> bool:
+    place = urlsplit(url)
+    try:
+        socket.create_connection((str(place.hostname), place.port or 0), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_second_signal_waits_for_nobody_but_the_cancelling(vendors: Vendors, tmp_path: Path) -> None:
+    vendors.settle(provider="fal", latency_s=FOREVER)
+    with Serving(vendors.url, tmp_path, GATEWAY_DRAIN_SECONDS="600", GATEWAY_DRAIN_DELAY_S="600") as gateway:
+        asked = gateway.asking(job("fal"))
+        until(lambda: gateway.total("gateway_offer_in_flight") == 1)
+        gateway.terminate()
+        until(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
+        gateway.process.send_signal(signal.SIGINT)
+        assert asked.result().json()["error"]["code"] == "shutting_down"
+        assert gateway.ended() == 0
+    assert vendors.sums("fal")["cancelled"] == 1
