@@ -19,6 +19,7 @@ from app.doors.hosted import routes as hosted
 from app.doors.openai_images import routes as openai_images
 from app.doors.openapi import routes as openapi
 from app.doors.ops import routes as ops
+from app.doors.route_table import UndeclaredRouteError, registered
 from app.draining import Draining
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
@@ -219,14 +220,15 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None, draining: 
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(ops.router)
-    app.include_router(openapi.router)
-    app.include_router(hosted.router)
-    app.include_router(openai_images.router)
+    try:
+        permissions = registered(app, ops.router, openapi.router, hosted.router, openai_images.router)
+    except UndeclaredRouteError as undeclared:
+        raise StartError(str(undeclared)) from None
     answer_in_the_envelope(app)
     metrics_key = settings.gateway_metrics_key
     return Edge(
         app,
+        permissions=permissions,
         keys=Keys(settings.api_keys),
         metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),
         telemetry=telemetry,

@@ -1,27 +1,45 @@
 """The wire: uvicorn's HTTP/1.1 protocol, with the bounds it lacks, and reading requests that offer an upgrade.
 
-uvicorn puts no bound on a request's head: one that never ends would fill the memory, and one that never comes would
-hold its connection, both before a key is asked for. It also drops the body of a request that offers to speak HTTP/2
-instead (``Upgrade: h2c``, which Java's HttpClient sends with its first request); the offer may be ignored (RFC 9110,
-section 7.8).
+uvicorn puts no bound on a request's head, on what a connection may be silent in, or on a client that does not read: any
+of these would hold memory or a connection, before a key is asked for. It also drops the body of a request that offers
+to speak HTTP/2 instead (``Upgrade: h2c``, which Java's HttpClient sends with its first request); the offer may be
+ignored (RFC 9110, section 7.8). And it appends trailers to the headers of a request that is already being served.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
+from app.request_head import HEAD_LINES, TOO_MANY_LINES, UNREADABLE, Refusal, refusal
 
 HEAD_BYTES = 64 * 1024
-"""Of a request's line and header lines, and of anything else that brings no body, such as trailers. Proxies stop at 8
-to 32 KiB. What is read from a socket at once (256 KiB) may come on top."""
+"""Of a request's line and header lines, and of anything else that brings no body, such as trailers and extensions of
+chunks. Proxies stop at 8 to 32 KiB. What is read from a socket at once (256 KiB) may come on top."""
 HEAD_SECONDS = 60.0
-"""For the head, from its first byte, and for a new connection's first byte; nginx gives as much."""
+"""For the head, from its first byte, for a new connection's first byte, and for anything else that comes when no
+request is under way; nginx gives as much."""
+STALL_SECONDS = 65.0
+"""Longest a client may leave what was sent to it lying; then the connection is dropped. A little longer than
+``reply.WRITE_SECONDS``, so that an answer under way ends in its own words."""
+PIPELINED = 16
+"""Requests that may wait on one connection for the answer to the one before. Clients send one and wait."""
+SMALL_CHUNKS, CHUNK_BYTES = 4096, 64
+"""A body may come in this many chunks of any size; beyond, they hold so many bytes on average. A byte a chunk would
+cost a thousand times the work of a body in one piece."""
+_TOO_LARGE = Refusal(431, f"The request's header is larger than {HEAD_BYTES:,} bytes.", "header_too_large")
+_TOO_SMALL = Refusal(400, "The request's body comes in too many small chunks.", "invalid_request")
+_TOO_MANY = Refusal(400, "Too many requests were sent without waiting for an answer.", "invalid_request")
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
+
+
+class _RefusedError(Exception):
+    """Ends the parser's work on what came."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -29,21 +47,26 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._fruitless = 0
-        """Bytes since any that ended a head or a request, or were body."""
+        self._fed = self._body = self._chunks = 0
+        """Bytes and chunks since the last end of a head or a request, and how many of the bytes were body."""
+        self._in_head = False
         self._offered = False
         """The head that was just read offers an upgrade."""
+        self._refusal: Refusal | None = None
+        self._deaf = False
+        """Nothing more is read: what comes behind the request under way is no request."""
         self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
 
     @property
     def fresh(self) -> bool:
         """Nothing has come on it yet."""
-        return self.cycle is None and not self._fruitless
+        return self.cycle is None and not self._fed
 
     @property
     def arriving(self) -> bool:
         """A request's head has begun to come and is not there yet."""
-        return self._fruitless > 0
+        return self._in_head
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for the first request."""
@@ -53,51 +76,106 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._head_is_there()
+        self._flows()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of any number of requests."""
+        if self._deaf:
+            return
         self._unset_keepalive_if_required()
-        self._fruitless += len(data)
+        self._fed += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self._refuse(400, "This is no HTTP request that can be read.", "invalid_request")
+            self._refuse(self._refusal or UNREADABLE)
         else:
-            if self._fruitless > HEAD_BYTES:
-                self._refuse(431, f"The request's header is larger than {HEAD_BYTES:,} bytes.", "header_too_large")
+            if self._fed - self._body > HEAD_BYTES + self._body // 4:
+                self._refuse(_TOO_LARGE)
+            elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+                self._expect_head()  # blank lines, or the rest of a body nobody wanted: neither holds a connection
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
         self._expect_head()
+        self._in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line. Trailers are dropped: nobody here reads one, and none may pass for a header."""
+        if not self._in_head:
+            return
+        if len(self.headers) >= HEAD_LINES:
+            self._object(TOO_MANY_LINES)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is read; unless it offers an upgrade the request is handed on."""
-        self._fruitless = 0
+        self._fed = self._body = self._chunks = 0
+        self._in_head = False
         self._head_is_there()
+        refused = refusal(self.parser.get_http_version(), self.headers)
+        if refused is None and len(self.pipeline) >= PIPELINED:
+            refused = _TOO_MANY
+        if refused is not None:
+            self._object(refused)
         self._offered = self.parser.should_upgrade()
         if not self._offered:
             super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        """A chunk of a body begins."""
+        self._chunks += 1
+        if self._chunks > SMALL_CHUNKS + self._body // CHUNK_BYTES:
+            self._object(_TOO_SMALL)
+
     def on_body(self, body: bytes) -> None:
         """Bytes of the body."""
-        self._fruitless = 0
+        self._body += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is read to its end."""
-        self._fruitless = 0
-        if not self._offered:
-            super().on_message_complete()
+        self._fed = self._body = 0
+        if self._offered:
+            return
+        super().on_message_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():  # its answer did not wait for its body
+            self._head_is_there()
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """An answer is written, as far as the client lets it be."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._stalls()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for long."""
+        super().timeout_keep_alive_handler()
+        self._stalls()
+
+    def pause_writing(self) -> None:
+        """The client does not read as quickly as is written."""
+        self._stalls()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has read most of what was written."""
+        if not self.transport.is_closing():
+            self._flows()
+        super().resume_writing()
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Read the head again without its offer, then what comes behind it."""
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(400, "This is no proxy: CONNECT is not answered.", "invalid_request")
+            self._refuse(Refusal(400, "This is no proxy: CONNECT is not answered.", "invalid_request"))
             return
         lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
         lines += [b"%b: %b" % header for header in self.headers if header[0] not in _OF_AN_UPGRADE]
@@ -117,15 +195,41 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _too_slow(self) -> None:
-        self._refuse(408, f"The request's header did not come within {HEAD_SECONDS:g} s.", "request_timeout")
+        what = f"The request's header did not come within {HEAD_SECONDS:g} s."
+        self._refuse(Refusal(408, what, "request_timeout"))
 
-    def _refuse(self, status: int, message: str, code: str) -> None:
-        """Say why, unless an answer is on its way, and close."""
+    def _stalls(self) -> None:
+        """What was written lies here. A connection that is closed first waits for its client to read it, for ever."""
+        if self._stall_timer is None:
+            self._stall_timer = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def _flows(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _object(self, refused: Refusal) -> NoReturn:
+        """Stop the parser, which then raises where it was fed."""
+        self._refusal = refused
+        raise _RefusedError
+
+    def _refuse(self, refused: Refusal) -> None:
+        """Say why, unless an answer is on its way, and close.
+
+        A whole request before this one is answered first: what may be paid for already is not thrown away.
+        """
         if self.transport.is_closing():
             return
         cycle = self.cycle
+        self._deaf = True
+        if cycle is not None and not (cycle.response_complete or cycle.more_body or self.pipeline):
+            cycle.keep_alive = False
+            return
         if cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline):
-            body = ApiError(status, message, type=INVALID_REQUEST, code=code).body()
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            body = ApiError(refused.status, refused.message, type=INVALID_REQUEST, code=refused.code).body()
+            lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *EVERY_ANSWER]
+            lines += [(b"x-request-id", drawn_request_id().encode()), (b"connection", b"close")]
+            head = b"".join(b"%b: %b\r\n" % line for line in lines)
+            self.transport.write(STATUS_LINE[refused.status] + head + b"\r\n" + body)
         self.transport.close()
+        self._stalls()

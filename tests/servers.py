@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -17,7 +18,9 @@ START_S = 20.0
 
 
 @contextmanager
-def running(app: Any, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+def running(
+    app: Any, *, tls: ssl.SSLContext | None = None, http: type[asyncio.Protocol] | Literal["auto"] = "auto"
+) -> Iterator[str]:
     """Serve ``app`` while the block runs; yields its base URL, without a trailing slash.
 
     Connections still open at the end get one second, then are dropped. RuntimeError when it does not start or stop.
@@ -27,6 +30,7 @@ def running(app: Any, *, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
+        http=http,
         timeout_keep_alive=75,  # as both servers have it; the default of 5 s closes under a client told to wait 5 s
         log_level="critical",
         access_log=False,

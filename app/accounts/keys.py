@@ -1,4 +1,4 @@
-"""Keys: who may call what, decided on the path the ASGI server parsed and on nothing else the caller says."""
+"""Keys: whether a caller has one, and whether a request comes from this machine."""
 
 from __future__ import annotations
 
@@ -6,30 +6,9 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from enum import StrEnum
 from urllib.parse import urlsplit
 
-from app.hosting.signing import PREFIX as HOSTED
 from app.settings import is_loopback
-
-
-class Access(StrEnum):
-    """What a path asks of its caller. Every path not listed asks for a key."""
-
-    OPEN = "open"
-    METRICS = "metrics"
-    KEY = "key"
-
-
-_ACCESS = {"/healthz": Access.OPEN, "/readyz": Access.OPEN, "/metrics": Access.METRICS}
-
-
-def access_to(path: str) -> Access:
-    """What a path asks for. Only the exact spelling is open: ``//healthz`` and ``/healthz/`` ask for a key.
-
-    Everything below the hosted images is open, too: there the signature in the path is asked for.
-    """
-    return Access.OPEN if path.startswith(HOSTED) else _ACCESS.get(path, Access.KEY)
 
 
 class Keys:
@@ -54,9 +33,35 @@ class Keys:
         return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._pepper).digest()
 
 
+class AmbiguousHeaderError(Exception):
+    """A header that decides who is calling came more than once; what stands before the gateway may have read another
+    of them than the gateway would. ``name`` is its name in lower case."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+_DECISIVE = frozenset({b"authorization", b"api-key", b"x-api-key", b"host", b"origin"})
+
+
+def _found(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name. Raises AmbiguousHeaderError."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower in found and lower in _DECISIVE:
+            raise AmbiguousHeaderError(lower.decode("ascii"))
+        found[lower] = value
+    return found
+
+
 def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """The key a request carries: ``Authorization: Bearer ...``, else ``api-key`` or ``x-api-key``."""
-    found = {name.lower(): value for name, value in headers}
+    """The key a request carries: ``Authorization: Bearer ...``, else ``api-key`` or ``x-api-key``.
+
+    Raises AmbiguousHeaderError.
+    """
+    found = _found(headers)
     scheme, _, credential = found.get(b"authorization", b"").strip().partition(b" ")
     if scheme.lower() == b"bearer" and credential.strip():
         return credential.strip().decode("utf-8", "surrogateescape")
@@ -68,8 +73,8 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def from_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether Host and Origin name this machine. Asked only without keys, when any web page the operator visits could
-    otherwise spend through the browser (also by rebinding a name to 127.0.0.1)."""
-    found = {name.lower(): value.decode("latin-1") for name, value in headers}
+    otherwise spend through the browser (also by rebinding a name to 127.0.0.1). Raises AmbiguousHeaderError."""
+    found = {name: value.decode("latin-1") for name, value in _found(headers).items()}
     host, origin = found.get(b"host", "localhost"), found.get(b"origin")
     return is_loopback(_host("//" + host)) and (origin is None or is_loopback(_host(origin)))
 

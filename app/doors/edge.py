@@ -7,23 +7,26 @@ Draws the request id, asks for the key, catches what nobody caught, sets the hea
 from __future__ import annotations
 
 import asyncio
-import uuid
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts.keys import Access, Keys, access_to, from_this_machine, presented_key
+from app.accounts.access import Access
+from app.accounts.keys import AmbiguousHeaderError, Keys, from_this_machine, presented_key
+from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import (
     ApiError,
     internal_error,
+    key_ambiguous,
     key_missing,
     key_wrong,
     not_taken_any_more,
     shutting_down,
 )
 from app.doors.reply import ClientTooSlowError, error_response
+from app.doors.route_table import Permissions
 from app.draining import Draining
 from app.telemetry import Telemetry, request_id
 from providers.spec.excerpt import place_of
@@ -33,7 +36,6 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 _DRAIN_SECONDS = 2.0
 """Longest an upload without a key is read and dropped so that its sender sees the answer: Node's client reports a
 broken connection instead when the answer comes before it has sent everything."""
-_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
 class CutShortError(Exception):
@@ -47,9 +49,17 @@ class Edge:
     """ASGI middleware around the whole application."""
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys, metrics_keys: Keys, telemetry: Telemetry, draining: Draining | None = None
+        self,
+        app: ASGIApp,
+        *,
+        permissions: Permissions | None = None,
+        keys: Keys,
+        metrics_keys: Keys,
+        telemetry: Telemetry,
+        draining: Draining | None = None,
     ) -> None:
         self._app = app
+        self._permissions = permissions or Permissions([])  # all paths ask for a key
         self._draining = draining or Draining()
         self._keys = keys
         self._metrics_keys = metrics_keys
@@ -57,10 +67,13 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        drawn = f"req_{uuid.uuid4().hex}"
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})  # nothing is served so, and no key was asked for
+            return
+        drawn = drawn_request_id()
         token = request_id.set(drawn)
         started = finished = False
 
@@ -70,7 +83,7 @@ class Edge:
             if message["type"] == "http.response.start":
                 started = True
                 present = {name.lower() for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in _HEADERS if name not in present]
+                extra = [(name, value) for name, value in EVERY_ANSWER if name not in present]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", drawn.encode()), *extra]}
             await send(message)
 
@@ -103,21 +116,25 @@ class Edge:
             request_id.reset(token)
 
     def _refusal(self, scope: Scope) -> ApiError | None:
-        refusal = self._not_permitted(scope)
-        if refusal is None and self._draining.refusing and access_to(scope["path"]) is Access.KEY:
+        # The path the server parsed, and nothing else a caller says, tells what is asked for. With a prefix that the
+        # router would take off first, nothing is open.
+        access = Access.KEY if scope.get("root_path") else self._permissions.of(scope["path"])
+        refusal = self._not_permitted(access, scope["headers"])
+        if refusal is None and self._draining.refusing and access is Access.KEY:
             return not_taken_any_more()
         return refusal
 
-    def _not_permitted(self, scope: Scope) -> ApiError | None:
-        access = access_to(scope["path"])
-        headers = scope["headers"]
-        if access is Access.OPEN:
-            return None
-        if access is Access.METRICS:
-            return self._without(self._metrics_keys, headers) if self._metrics_keys else None
-        if not self._keys:
-            return None if from_this_machine(headers) else _foreign()
-        return self._without(self._keys, headers)
+    def _not_permitted(self, access: Access, headers: list[tuple[bytes, bytes]]) -> ApiError | None:
+        try:
+            if access is Access.OPEN:
+                return None
+            if access is Access.METRICS:
+                return self._without(self._metrics_keys, headers) if self._metrics_keys else None
+            if not self._keys:
+                return None if from_this_machine(headers) else _foreign()
+            return self._without(self._keys, headers)
+        except AmbiguousHeaderError as ambiguous:
+            return key_ambiguous(ambiguous.name)
 
     @staticmethod
     def _without(keys: Keys, headers: list[tuple[bytes, bytes]]) -> ApiError | None:

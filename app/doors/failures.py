@@ -22,7 +22,8 @@ def answer_in_the_envelope(app: FastAPI) -> None:
 async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return error_response(internal_error())
-    method, path = request.method, request.url.path
+    # Not request.url, into which the Host header would go.
+    method, path = request.method, request.scope["path"]
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "").split(",")
         return error_response(method_not_allowed(method, path, [name.strip() for name in allowed if name.strip()]))

@@ -18,6 +18,7 @@ from app.catalog.catalog import Catalog
 from app.demo import simulated_settings
 from app.main import create_app, load
 from app.settings import Settings
+from app.wire import BoundedProtocol
 from providers.registry import PROVIDERS
 from routing.prices import PriceTable
 from simulator.server import create_app as create_simulator
@@ -131,7 +132,7 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
             )
             own = simulated_settings(base, providers, vendors.url).model_copy(update=dict(vendor_keys))
             catalog = adjusted(shipped, policy=policy, cheapest=cheapest, attempt_limit_s=attempt_limit_s)
-            return stack.enter_context(running(create_app(own, catalog=catalog)))
+            return stack.enter_context(running(create_app(own, catalog=catalog), http=BoundedProtocol))
 
         yield started
 
@@ -140,7 +141,8 @@ def start(vendors: Vendors, shipped: Catalog, tmp_path: Path) -> Iterator[StartG
 def _plain(simulator: Vendors, shipped: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("plain")
     base = Settings(_env_file=None, gateway_spool_dir=folder, gateway_data_dir=folder / "data")
-    with running(create_app(simulated_settings(base, PROVIDERS, simulator.url), catalog=shipped)) as url:
+    app = create_app(simulated_settings(base, PROVIDERS, simulator.url), catalog=shipped)
+    with running(app, http=BoundedProtocol) as url:
         yield url
 
 

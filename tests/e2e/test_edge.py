@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from app.main import StartError, create_app
 from app.settings import Settings
@@ -214,3 +216,14 @@ def test_who_waits_to_be_told_to_send_a_body_is_told_at_once_that_it_is_not_want
             answer += piece
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_a_route_that_does_not_say_who_may_call_it_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(**options: Any) -> FastAPI:
+        app = FastAPI(**options)
+        app.mount("/v1/new", Starlette())
+        return app
+
+    monkeypatch.setattr("app.main.FastAPI", forgetful)
+    with pytest.raises(StartError, match="The route /v1/new does not say who may call it"):
+        create_app(Settings(_env_file=None, fal_key="k"))

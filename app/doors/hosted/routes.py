@@ -7,13 +7,15 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import cast
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
+from app.accounts.access import Access
 from app.doors.hosted.ranges import UnsatisfiableError, wanted
 from app.doors.hosted.streamed import StreamedResponse
 from app.doors.openai_images.errors import INVALID_REQUEST, SERVER_ERROR, ApiError
 from app.doors.reply import error_response
+from app.doors.route_table import RouteTable
 from app.hosting.hosting import Hosted, Hosting, HostingError, ImageExpiredError, ImageUnknownError
 from app.hosting.signing import PREFIX
 
@@ -22,7 +24,7 @@ _ANYWHERE = {"access-control-allow-origin": "*", "cross-origin-resource-policy":
 RETRY_AFTER_S = 5
 """Seconds after which to try again when the store does not answer."""
 
-router = APIRouter()
+router = RouteTable()
 
 
 async def image(request: Request, rest: str) -> Response:
@@ -39,7 +41,8 @@ async def image(request: Request, rest: str) -> Response:
         return _refused(_unavailable(str(failed)))
 
 
-router.add_api_route(f"{PREFIX}{{rest:path}}", image, methods=["GET", "HEAD"])
+# Open, for the signature in the path is what is asked for.
+router.add(f"{PREFIX}{{rest:path}}", image, methods=["GET", "HEAD"], access=Access.OPEN)
 
 
 async def _answer(request: Request, hosting: Hosting, found: Hosted) -> Response:

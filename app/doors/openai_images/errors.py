@@ -91,6 +91,11 @@ def key_wrong() -> ApiError:
     return _unauthorised("The API key is not one this gateway knows.")
 
 
+def key_ambiguous(header: str) -> ApiError:
+    """401: a header that decides who is calling came more than once."""
+    return _unauthorised(f"The header '{header}' came more than once, so it is not clear who is calling. Send it once.")
+
+
 def _unauthorised(message: str) -> ApiError:
     return ApiError(
         401,

@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
+from app.accounts.access import Access
 from app.catalog.models import PublicModel
 from app.doors.openai_images.delivering import answered, not_made
 from app.doors.openai_images.drain import drain
@@ -21,6 +22,7 @@ from app.doors.openai_images.sse import Event, Kind
 from app.doors.openai_images.stream import EventStreamResponse
 from app.doors.openai_images.streaming import events_of, streams_at_once
 from app.doors.reply import error_response, hung_up
+from app.doors.route_table import RouteTable
 from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import NotMadeError
@@ -32,7 +34,7 @@ CLIENT_CLOSED = 499
 PREFIXES = ("/v1", "", "/openai/v1")
 """People configure clients with and without ``/v1``; Azure-minded ones with ``/openai/v1``."""
 
-router = APIRouter()
+router = RouteTable()
 T = TypeVar("T")
 
 
@@ -184,11 +186,11 @@ async def model(request: Request, model_id: str) -> Response:
 
 
 for _prefix in PREFIXES:
-    router.add_api_route(f"{_prefix}/images/generations", generations, methods=["POST"])
-    router.add_api_route(f"{_prefix}/images/edits", edits, methods=["POST"])
-    router.add_api_route(f"{_prefix}/images/variations", variations, methods=["POST"])
-    router.add_api_route(f"{_prefix}/models", models, methods=["GET", "HEAD"])
-    router.add_api_route(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET", "HEAD"])
+    router.add(f"{_prefix}/images/generations", generations, methods=["POST"], access=Access.KEY)
+    router.add(f"{_prefix}/images/edits", edits, methods=["POST"], access=Access.KEY)
+    router.add(f"{_prefix}/images/variations", variations, methods=["POST"], access=Access.KEY)
+    router.add(f"{_prefix}/models", models, methods=["GET", "HEAD"], access=Access.KEY)
+    router.add(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET", "HEAD"], access=Access.KEY)
 
 
 async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.keys import Access, access_to
+from app.accounts.access import Access
+from app.doors.hosted import routes as hosted
 from app.doors.openapi.answers import Schema
 from app.doors.openapi.responses import (
     ANY_TIME,
@@ -18,10 +19,15 @@ from app.doors.openapi.responses import (
     errors,
     json_of,
 )
+from app.doors.ops import routes as ops
+from app.doors.route_table import permissions_of
 from app.hosting.signing import PREFIX as HOSTED
 
 _EVENTS = "text/event-stream"
 _FORM = "multipart/form-data"
+
+_PERMISSIONS = permissions_of(ops.router, hosted.router)
+"""Of the tables in which a route may ask for less than a key."""
 
 _MODEL_ID: Schema = {
     "name": "model_id",
@@ -76,7 +82,7 @@ def _operation(name: str, summary: str, tag: str, responses: Schema, **more: Any
 
 
 def _secure(path: str, item: Schema) -> None:
-    access = access_to(path)
+    access = _PERMISSIONS.of(path)
     for operation in item.values():
         if access is Access.OPEN:
             operation["security"] = []

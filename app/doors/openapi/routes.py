@@ -3,13 +3,15 @@ and policies, and whoever may call what it describes has one."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
+from app.accounts.access import Access
 from app.doors.openai_images.routes import PREFIXES
+from app.doors.route_table import RouteTable
 from app.services import services
 
-router = APIRouter()
+router = RouteTable()
 
 
 async def openapi(request: Request) -> Response:
@@ -24,4 +26,4 @@ async def openapi(request: Request) -> Response:
 
 
 for _prefix in PREFIXES:
-    router.add_api_route(f"{_prefix}/openapi.json", openapi, methods=["GET", "HEAD"])
+    router.add(f"{_prefix}/openapi.json", openapi, methods=["GET", "HEAD"], access=Access.KEY)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
+from app.accounts.access import Access
 from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.orders import find_named, order_from
 from app.doors.openai_images.route_plan import planned
 from app.doors.openai_images.routes import CLIENT_CLOSED, PREFIXES
 from app.doors.ops.rankings import Rankings, Row
 from app.doors.reply import error_response
+from app.doors.route_table import RouteTable
 from app.services import services
 
-router = APIRouter()
+router = RouteTable()
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
 async def healthz() -> JSONResponse:
     """The process serves requests."""
     return JSONResponse({"status": "ok"})
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
 async def readyz(request: Request) -> JSONResponse:
     """The gateway has offers to serve requests with; no from the moment on at which it is asked to stop."""
     own = services(request)
@@ -32,7 +32,6 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(body, status_code=200 if ready else 503)
 
 
-@router.api_route("/metrics", methods=["GET", "HEAD"])
 async def metrics(request: Request) -> Response:
     """Prometheus exposition."""
     page, content_type = services(request).telemetry.exposition()
@@ -66,11 +65,16 @@ async def route(request: Request) -> Response:
     return JSONResponse(planned(own, order))
 
 
+router.add("/healthz", healthz, methods=["GET", "HEAD"], access=Access.OPEN)
+router.add("/readyz", readyz, methods=["GET", "HEAD"], access=Access.OPEN)
+router.add("/metrics", metrics, methods=["GET", "HEAD"], access=Access.METRICS)
 # Before the images door, whose route for one model would take "providers" for a part of the model's name.
 for _prefix in PREFIXES:
-    router.add_api_route(f"{_prefix}/models/{{model_id:path}}/providers", model_providers, methods=["GET", "HEAD"])
-    router.add_api_route(f"{_prefix}/stats", stats, methods=["GET", "HEAD"])
-    router.add_api_route(f"{_prefix}/route", route, methods=["POST"])
+    router.add(
+        f"{_prefix}/models/{{model_id:path}}/providers", model_providers, methods=["GET", "HEAD"], access=Access.KEY
+    )
+    router.add(f"{_prefix}/stats", stats, methods=["GET", "HEAD"], access=Access.KEY)
+    router.add(f"{_prefix}/route", route, methods=["POST"], access=Access.KEY)
 
 
 def _listed(rows: list[Row]) -> Response:

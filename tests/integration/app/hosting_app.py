@@ -12,11 +12,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
+from app.accounts.access import Access
 from app.accounts.keys import Keys
 from app.doors.edge import Edge
 from app.doors.failures import answer_in_the_envelope
 from app.doors.hosted import routes
 from app.doors.hosted.origin import origin_of
+from app.doors.route_table import RouteTable, registered
 from app.hosting.hosting import Hosting, HostingError
 from app.telemetry import Telemetry
 from providers.blobs import MemoryBlob
@@ -35,10 +37,8 @@ def gateway(hosting: Hosting) -> ASGIApp:
         await hosting.stop()
 
     app = FastAPI(openapi_url=None, lifespan=lifespan, redirect_slashes=False)
-    app.include_router(routes.router)
     answer_in_the_envelope(app)
 
-    @app.post("/keep")
     async def keep(request: Request) -> Response:
         image = MemoryBlob(await request.body())
         try:
@@ -47,7 +47,10 @@ def gateway(hosting: Hosting) -> ASGIApp:
             return JSONResponse({"failed": str(failed)}, status_code=500)
         return PlainTextResponse(url)
 
-    return Edge(app, keys=Keys([KEY]), metrics_keys=Keys([]), telemetry=Telemetry())
+    own = RouteTable()
+    own.add("/keep", keep, methods=["POST"], access=Access.KEY)
+    permissions = registered(app, routes.router, own)
+    return Edge(app, permissions=permissions, keys=Keys([KEY]), metrics_keys=Keys([]), telemetry=Telemetry())
 
 
 def keep(base: str, image: bytes, media_type: str = "image/png") -> str:

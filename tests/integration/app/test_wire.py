@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
-from app import wire
-from app.wire import HEAD_BYTES, BoundedProtocol
+from app.wire import HEAD_BYTES
+from tests.integration.app.wire_server import assert_refused, told, wire_server
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQBAAAA\r\n"
 """What Java's HttpClient says on a new connection."""
 
 
-async def echo(request: Request) -> Response:
-    body = await request.body()
-    return PlainTextResponse(b"%s %s %d" % (request.method.encode(), request.url.path.encode(), len(body)))
-
-
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[int]:
-    monkeypatch.setattr(wire, "HEAD_SECONDS", getattr(request, "param", 20.0))
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = Starlette(routes=[Route("/{path:path}", echo, methods=["GET", "POST"])])
-    config = uvicorn.Config(app, http=BoundedProtocol, log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.005)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(20)
-    listener.close()
-
-
-def told(port: int, *pieces: bytes) -> bytes:
-    """Everything that comes back until the server closes, or resets what was refused half-way."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-        received = bytearray()
-        with suppress(ConnectionError):
-            for piece in pieces:
-                client.sendall(piece)
-        with suppress(ConnectionError):
-            while piece := client.recv(65536):
-                received += piece
-        return bytes(received)
-
-
-def assert_refused(answer: bytes, status: int, code: str) -> None:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 %d " % status)
-    assert b"connection: close" in head
-    error = json.loads(body)["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert error["code"] == code
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    with wire_server(head_s=getattr(request, "param", 20.0)) as serving:
+        yield serving.port
 
 
 @pytest.mark.parametrize(

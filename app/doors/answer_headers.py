@@ -1,0 +1,21 @@
+"""Headers that every answer has, whoever makes it: a route, the edge, or the protocol that could not read a request."""
+
+from __future__ import annotations
+
+import uuid
+
+EVERY_ANSWER = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    # An answer is data. Opened as a page it may load nothing, run nothing, and stand in nobody's frame.
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Where a route says otherwise, as hosted images do, its own header stands. Strict-Transport-Security is for whoever
+ends TLS, which the gateway does not."""
+
+
+def drawn_request_id() -> str:
+    """A new request id, for ``x-request-id`` and the log."""
+    return f"req_{uuid.uuid4().hex}"

@@ -1,0 +1,84 @@
+"""Route tables: what a door serves, and what each route asks of its caller.
+
+A route cannot be added to a table without its access, and an application with a route that came from elsewhere (a
+mount, a router, a decorator) is refused, so that nobody opens a path by forgetting to say who may call it. The edge
+asks ``Permissions`` with the very patterns the router matches, so the two cannot disagree about a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, compile_path
+
+from app.accounts.access import STRICTNESS, Access
+
+
+class UndeclaredRouteError(Exception):
+    """A route does not say who may call it. The message is one sentence for whoever added it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    path: str
+    endpoint: Callable[..., Any]
+    methods: tuple[str, ...]
+    access: Access
+
+
+class RouteTable:
+    """The routes of one door, in the order in which they are tried."""
+
+    def __init__(self) -> None:
+        self._declared: list[_Declared] = []
+
+    def add(self, path: str, endpoint: Callable[..., Any], *, methods: Sequence[str], access: Access) -> None:
+        """Serve ``path``, in which ``{name}`` and ``{name:path}`` are handed to the endpoint by name."""
+        self._declared.append(_Declared(path, endpoint, tuple(methods), access))
+
+    def patterns(self) -> list[tuple[re.Pattern[str], Access]]:
+        """What the router matches paths with; each with its access."""
+        return [(compile_path(each.path)[0], each.access) for each in self._declared]
+
+    def register(self, app: FastAPI) -> list[BaseRoute]:
+        """Add the routes to the application."""
+        before = len(app.routes)
+        for each in self._declared:
+            app.add_api_route(each.path, each.endpoint, methods=list(each.methods))
+        return app.routes[before:]
+
+
+class Permissions:
+    """What each path asks of its caller."""
+
+    def __init__(self, routes: Sequence[tuple[re.Pattern[str], Access]]) -> None:
+        self._routes = tuple(routes)
+        self._lenient = tuple(pattern for pattern, access in routes if access is not Access.KEY)
+
+    def of(self, path: str) -> Access:
+        """What the path asks for: a key, unless a route that asks for less serves exactly this spelling and none that
+        asks for more does."""
+        if not any(pattern.fullmatch(path) for pattern in self._lenient):
+            return Access.KEY
+        return max((access for pattern, access in self._routes if pattern.match(path)), key=STRICTNESS.__getitem__)
+
+
+def permissions_of(*tables: RouteTable) -> Permissions:
+    """What the routes of these tables ask for."""
+    return Permissions([each for table in tables for each in table.patterns()])
+
+
+def registered(app: FastAPI, *tables: RouteTable) -> Permissions:
+    """Add every table's routes to the application, which then has no other. Raises UndeclaredRouteError."""
+    known = {id(route) for table in tables for route in table.register(app)}
+    for route in app.routes:
+        if id(route) not in known:
+            named = getattr(route, "path", None) or type(route).__name__
+            raise UndeclaredRouteError(
+                f"The route {named} does not say who may call it: add it to a RouteTable, with its access."
+            )
+    return permissions_of(*tables)

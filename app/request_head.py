@@ -1,0 +1,48 @@
+"""Request heads: what is not accepted of one, though the parser can read it. Pure; the wire says it to the client.
+
+Each rule closes a way in which two servers in a row could read one request differently (RFC 9112, section 11.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+HEAD_LINES = 128
+"""Header lines of one request. Clients send some twenty, proxies add a dozen; Apache stops at 100."""
+
+
+class Refusal(NamedTuple):
+    """Why a request is not taken: status, a sentence for the caller, and the code."""
+
+    status: int
+    message: str
+    code: str
+
+
+UNREADABLE = Refusal(400, "This is no HTTP request that can be read.", "invalid_request")
+TOO_MANY_LINES = Refusal(431, f"The request's header has more than {HEAD_LINES} lines.", "header_too_large")
+_VERSION = Refusal(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.", "version_not_supported")
+_HOST = Refusal(400, "A request needs the header 'Host' exactly once.", "invalid_request")
+_CODING = Refusal(
+    501, "The only Transfer-Encoding there may be is 'chunked', once, in HTTP/1.1.", "transfer_encoding_not_supported"
+)
+_LENGTH = Refusal(
+    400, "A request has Content-Length once, as a number, or Transfer-Encoding, never both.", "invalid_request"
+)
+
+
+def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """Why a head is not taken; None when it is. Names are in lower case."""
+    if version not in ("1.1", "1.0"):
+        return _VERSION
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        return _HOST
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip(b" \t").lower() != b"chunked"):
+        return _CODING
+    lengths = [value for name, value in headers if name == b"content-length"]
+    if lengths and (codings or len(lengths) > 1 or not lengths[0].strip(b" \t").isdigit()):
+        return _LENGTH
+    return None
