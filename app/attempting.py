@@ -105,7 +105,8 @@ class Attempting:
             cost = passage.cost(candidate, billed) if spend is Spend.CHARGED else Decimal(0)
             attempt = self._attempt(begun, spend, failed, trace, cost)
             passage.ended(begun.ticket, attempt, now=self._clock())
-            self._telemetry.attempt_ended(attempt, request)
+            possible = passage.cost(candidate, billed) if spend is Spend.POSSIBLE else Decimal(0)
+            self._telemetry.attempt_ended(attempt, request, possible)
             return attempt
 
         try:

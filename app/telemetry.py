@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from decimal import Decimal
 from itertools import pairwise
 
 import structlog
@@ -60,7 +62,15 @@ class Telemetry:
             ["provider", "model"],
             registry=self.registry,
         )
+        self._possible = Counter(
+            "gateway_possible_cost_usd_total",
+            "USD that vendors may bill on top, for tries that were given up when they could not be taken back",
+            ["provider", "model"],
+            registry=self.registry,
+        )
         self._in_flight = Gauge("gateway_in_flight", "Requests being served", registry=self.registry)
+        tasks = Gauge("gateway_tasks", "Tasks in the event loop, those of idle connections too", registry=self.registry)
+        tasks.set_function(_tasks)
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
             "Deliveries that were paid for and were not the image asked for, by the check that failed",
@@ -150,8 +160,8 @@ class Telemetry:
         """A request was answered with an error; one line, also for those that were refused at the door."""
         _log.info("refused", request_id=request_id.get(), model=model, code=code, param=param)
 
-    def attempt_ended(self, attempt: Attempt, request: ImageRequest) -> None:
-        """A try ended, well or not."""
+    def attempt_ended(self, attempt: Attempt, request: ImageRequest, possible: Decimal) -> None:
+        """A try ended, well or not. ``possible``: USD it may cost where its spend is POSSIBLE, else zero."""
         resolution = request.resolution.value if request.resolution is not None else ""
         labels = (attempt.offer.provider, attempt.offer.model, request.operation.value, resolution, attempt.outcome)
         self._attempts.labels(*labels).inc()
@@ -159,6 +169,8 @@ class Telemetry:
         if attempt.cost:
             # Prometheus counts in float: an instrument, not the books.
             self._cost.labels(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+        if possible:
+            self._possible.labels(attempt.offer.provider, attempt.offer.model).inc(float(possible))
         if attempt.fault is Fault.BAD_REPLY and attempt.spend is Spend.CHARGED and attempt.detail in _CHECKS:
             self._rejected.labels(attempt.offer.provider, attempt.detail).inc()
         if attempt.probe:
@@ -228,6 +240,14 @@ class Telemetry:
     def exposition(self) -> tuple[bytes, str]:
         """The metrics page and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+def _tasks() -> float:
+    """0 outside of an event loop."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0.0
 
 
 _CHECKS = frozenset(Check)

@@ -11,6 +11,9 @@ from pathlib import Path
 from simulator.hosting import serve
 from simulator.settings import SimulatorSettings
 
+MOST_BYTES_PER_PIXEL = 4
+"""More than an uncompressed picture takes."""
+
 
 def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     """The command line as settings; leaves with a message when it is wrong."""
@@ -27,11 +30,19 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
         "--time-scale", type=float, default=plain.time_scale, help="how many times faster than the vendors"
     )
     parser.add_argument(
+        "--bytes-per-pixel",
+        type=float,
+        default=plain.bytes_per_pixel,
+        help="what a PNG or JPEG weighs at least; 1 is real",
+    )
+    parser.add_argument(
         "--exit-with-stdin", action="store_true", help="stop when standard input ends, as it does when a parent dies"
     )
     given = parser.parse_args(arguments)
     if not 0 < given.time_scale < float("inf"):
         parser.error("--time-scale must be greater than 0")
+    if not 0 <= given.bytes_per_pixel <= MOST_BYTES_PER_PIXEL:
+        parser.error(f"--bytes-per-pixel must be from 0 to {MOST_BYTES_PER_PIXEL}")
     for port in (given.port, given.tls_port):
         if port is not None and not 0 <= port <= 65535:
             parser.error(f"{port} is not a port")
@@ -42,6 +53,7 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
         ca_file=given.ca_file,
         seed=given.seed,
         time_scale=given.time_scale,
+        bytes_per_pixel=given.bytes_per_pixel,
         exit_with_stdin=given.exit_with_stdin,
     )
 

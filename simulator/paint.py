@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
+from simulator.ballast import weighted
 from simulator.caption import draw_caption
 from simulator.pixels import Size
 from simulator.shelf import Shelf
@@ -114,7 +115,9 @@ class Recipe:
 class Painter:
     """Paints recipes; slow work for a worker thread. Keeps backgrounds and finished pictures within bounds."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_pixel: float = 0.0) -> None:
+        """``bytes_per_pixel`` is what files weigh at least, where their format can carry ballast."""
+        self._bytes_per_pixel = bytes_per_pixel
         self._lock = threading.Lock()
         self._canvases: Shelf[Image.Image] = Shelf(CANVAS_BYTES)
         self._finished: Shelf[bytes] = Shelf(ENCODED_BYTES)
@@ -125,7 +128,7 @@ class Painter:
             known = self._finished.get(recipe)
         if known is not None:
             return known
-        data = _encode(self._picture(recipe), recipe)
+        data = weighted(_encode(self._picture(recipe), recipe), self._bytes_per_pixel * recipe.size[0] * recipe.size[1])
         with self._lock:
             self._finished.put(recipe, data, len(data) + recipe.weight)
         return data

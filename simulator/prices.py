@@ -47,6 +47,22 @@ FAL_WEB_SEARCH = Decimal("0.015")
 FAL_HIGH_THINKING = Decimal("0.002")
 GOOGLE_SEARCH_QUERY = Decimal("0.014")
 """Per search query on the Gemini 3 family, beyond the free monthly share; the simulator makes one query a request."""
+_GOOGLE_INPUTS = {
+    # Tokens of an input image at the model's input rate; unverified but for the first two, see the lists above.
+    (Vendor.VERTEX, "gemini-3.1-flash-image"): Decimal("0.00056"),
+    (Vendor.GEMINI, "gemini-3-pro-image"): Decimal("0.0011"),
+    (Vendor.GEMINI, "gemini-3.1-flash-image"): Decimal("0.00056"),
+    (Vendor.VERTEX, "gemini-3-pro-image"): Decimal("0.00224"),
+    (Vendor.GEMINI, "gemini-2.5-flash-image"): Decimal("0.000387"),
+    (Vendor.VERTEX, "gemini-2.5-flash-image"): Decimal("0.000387"),
+    (Vendor.GEMINI, "gemini-nano-banana-2.1"): Decimal("0.00168"),
+    (Vendor.VERTEX, "gemini-nano-banana-2.1"): Decimal("0.00168"),
+}
+
+
+def input_price(vendor: Vendor, family: str) -> Decimal:
+    """USD for one input image of a call that delivers; fal and Replicate ask nothing."""
+    return _GOOGLE_INPUTS.get((vendor, family), Decimal(0))
 
 
 def image_price(vendor: Vendor, family: str, tier: Tier) -> Decimal:

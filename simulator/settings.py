@@ -19,6 +19,8 @@ class SimulatorSettings:
     seed: int = 1
     time_scale: float = 10.0
     """Vendor seconds per real second; 10 means a 13 s generation takes 1.3 s. Greater than 0."""
+    bytes_per_pixel: float = 0.0
+    """What pictures weigh at least. The painted ones compress to a fortieth of what a model's weigh: about 1 as PNG."""
     exit_with_stdin: bool = False
     """Whether to stop at the end of standard input: for a parent that may die without saying so."""
 

@@ -63,7 +63,7 @@ class World:
         self.clock = clock
         self.books = Books()
         self.faults = Faults(clock)
-        self.media = Media(Painter())
+        self.media = Media(Painter(settings.bytes_per_pixel))
         self.files = Files()
         self.journal: deque[dict[str, Any]] = deque(maxlen=JOURNAL)
         self.inputs: deque[dict[str, Any]] = deque(maxlen=JOURNAL)

@@ -14,9 +14,9 @@ import httpx
 
 from benchmarks.over_http.load import run_load
 from benchmarks.over_http.measure import Figures, figures_of
-from benchmarks.over_http.processes import GatewayProcess, Metrics, SimulatorProcess
 from benchmarks.over_http.scaled_config import write_scaled_config
 from benchmarks.over_http.scripts import SUCCESS, Script
+from benchmarks.rig.processes import GatewayProcess, Metrics, SimulatorProcess
 
 TIME_SCALE: Final = 10.0
 """Vendor seconds per real second. The pauses between an adapter's questions about a job are real seconds, so a job of

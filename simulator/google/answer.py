@@ -14,7 +14,7 @@ from simulator.google.models import GoogleModel
 from simulator.google.order import Order
 from simulator.media import Media
 from simulator.paint import Format, Recipe
-from simulator.prices import GOOGLE_SEARCH_QUERY, image_price
+from simulator.prices import GOOGLE_SEARCH_QUERY, image_price, input_price
 from simulator.vendors import Vendor
 from simulator.world import Turn
 
@@ -32,7 +32,8 @@ def bill(vendor: Vendor, model: GoogleModel, order: Order, kind: Kind | None) ->
     if kind in EMPTY_HANDED or not order.wants_image:
         return 0, Decimal(0)
     extra = GOOGLE_SEARCH_QUERY if order.search else Decimal(0)
-    return 1, image_price(vendor, model.family, order.tier) + extra
+    inputs = input_price(vendor, model.family) * len(order.references)
+    return 1, image_price(vendor, model.family, order.tier) + inputs + extra
 
 
 def recipe_of(vendor: Vendor, model_id: str, order: Order, kind: Kind | None, mark: str) -> Recipe:

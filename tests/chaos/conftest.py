@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.over_http.processes import GatewayProcess, SimulatorProcess
 from benchmarks.over_http.scaled_config import write_scaled_config
+from benchmarks.rig.processes import GatewayProcess, SimulatorProcess
 from tests.e2e.conftest import NANO_BANANA_2, Vendors
 from tests.redis_server import RedisServer, own_redis
 

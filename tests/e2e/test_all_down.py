@@ -9,7 +9,7 @@ import pytest
 
 from routing.knobs import LimitKnobs
 from simulator.faults import EVERYONE, Kind, able
-from tests.e2e.asking import ask, assert_books_agree, story
+from tests.e2e.asking import ask, assert_books_agree, metric, story
 from tests.e2e.conftest import StartGateway, Vendors
 
 EXPECTED = {
@@ -78,6 +78,8 @@ def test_the_deadline_of_the_caller_is_kept_and_told(start: StartGateway, vendor
     assert (response.status_code, error["code"]) == (504, "provider_timeout")
     assert "1 s" in error["message"]
     assert response.headers["x-should-retry"] == "false"
+    assert (story(response)[0][2], metric(url, "gateway_cost_usd_total")) == ("possible", 0.0)
+    assert metric(url, "gateway_possible_cost_usd_total") == pytest.approx(0.0672)
 
 
 def test_a_rate_limit_everywhere_names_the_shortest_wait(start: StartGateway, vendors: Vendors) -> None:

