@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from app.catalog.models import PublicModel
 from app.fitting import Fitted, Fitting
-from app.media.finish import finish
-from app.media.verify import Delivered, NotDeliveredError, verify
+from app.media.finish import finish, is_finished
+from app.media.verify import GLANCE_BYTES, Delivered, MustDecodeError, NotDeliveredError, verify
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider, Trace
 from providers.spec.blob import Blob
@@ -128,7 +128,7 @@ class Attempting:
                 on_interim=job.on_interim,
             )
             paid, billed = True, result.billed
-            delivered = await self._workers.run(_delivered, result, job, fitted)
+            delivered = await self._looked_at(result, job, fitted)
         except ProviderError as failed:
             return Ended(record(failed.spend, failed), simulated=trace.simulated)
         except NotDeliveredError as unusable:
@@ -161,6 +161,16 @@ class Attempting:
             charge=passage.cost(candidate, len(delivered)),
             warnings=(*fitted.warnings, *result.warnings, *(each for one in delivered for each in one.warnings)),
         )
+
+    async def _looked_at(self, result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...]:
+        """What ``_delivered`` says: here and now where that takes a millisecond, else in a worker thread, whose turn
+        alone would cost more than the look."""
+        if sum(blob.length for blob in result.images) <= GLANCE_BYTES:
+            try:
+                return _delivered(result, job, fitted, at_a_glance=True)
+            except MustDecodeError:
+                pass
+        return await self._workers.run(_delivered, result, job, fitted)
 
     async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted | None:
         """The request as the candidate is to be asked for it; None when that takes longer than there is time."""
@@ -200,8 +210,9 @@ class Attempting:
         )
 
 
-def _delivered(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...]:
-    """The images that are what was asked for, as the caller wants them; at least one. Work for a worker thread.
+def _delivered(result: ImageResult, job: Job, fitted: Fitted, *, at_a_glance: bool = False) -> tuple[Delivered, ...]:
+    """The images that are what was asked for, as the caller wants them; at least one. Work for a worker thread, but
+    ``at_a_glance``, which raises MustDecodeError when a picture has to be decoded.
 
     Of more images than were asked for the last ones count. Raises NotDeliveredError with what is wrong with the first
     when none is usable, and what went wrong here, a full disk for example, when it kept us from all that are.
@@ -210,15 +221,16 @@ def _delivered(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered
     wrong: Exception | None = None
     for blob in result.images[-job.request.n :]:
         try:
-            usable.append(
-                finish(
-                    verify(blob, fitted.request, job.model),
-                    job.request,
-                    fitted.emulation,
-                    asked=fitted.request,
-                    spool=job.fitting.spool_dir,
+            verified = verify(blob, fitted.request, job.model, may_decode=not at_a_glance)
+            if not is_finished(verified, job.request, fitted.emulation, asked=fitted.request):
+                if at_a_glance:
+                    raise MustDecodeError
+                verified = finish(
+                    verified, job.request, fitted.emulation, asked=fitted.request, spool=job.fitting.spool_dir
                 )
-            )
+            usable.append(verified)
+        except MustDecodeError:
+            raise
         except NotDeliveredError as unusable:
             wrong = wrong or unusable
         except Exception as bug:  # noqa: BLE001 - the other images are paid for as well

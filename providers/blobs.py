@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pybase64
 
 from providers.mapped import let_go
-from providers.spec.blob import Blob, BlobDamagedError
+from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError
 from providers.spec.conversation import BLOB_KEY
 
 CUT_THRESHOLD = 16 * 1024
@@ -23,8 +23,8 @@ _ALPHABET = (string.ascii_letters + string.digits + "+/=").encode()
 _COLON_NEXT = re.compile(rb"[ \t\n\r]*:")
 _LOOK = 4096
 _DATA_URL_HEAD = 256
-_PIECE = 256 * 1024
-"""Bytes of escaped text that are unescaped at a time."""
+_PIECE = PIECE_BYTES // 3 * 4
+"""Bytes of text that are decoded, or unescaped, at a time."""
 _COPIED = 1024 * 1024
 _LONGEST_ESCAPE = 6
 """Bytes of ``\\u003d``."""
@@ -61,6 +61,13 @@ class MemoryBlob:
         let_go(self.data)
         return copied
 
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces; pages of a mapped file are let go of behind each."""
+        for at in range(0, len(self.data), PIECE_BYTES):
+            piece = bytes(self.data[at : at + PIECE_BYTES])
+            let_go(self.data)
+            yield piece
+
     def base64(self) -> bytes:
         """The bytes as base64."""
         return pybase64.b64encode(self.data)
@@ -90,6 +97,21 @@ class Base64Blob:
             raise BlobDamagedError("the base64 text is damaged") from broken
         finally:
             let_go(self.text)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The decoded bytes in pieces; pages of a mapped file are let go of behind each. Raises BlobDamagedError when
+        the text is not strict base64."""
+        text = self.text
+        for at in range(0, len(text), _PIECE):
+            try:
+                piece = pybase64.b64decode(text[at : at + _PIECE], validate=True)
+            except ValueError as broken:
+                raise BlobDamagedError("the base64 text is damaged") from broken
+            finally:
+                let_go(text)
+            if at + _PIECE < len(text) and len(piece) < PIECE_BYTES:  # padding anywhere but at the end
+                raise BlobDamagedError("the base64 text is damaged")
+            yield piece
 
     def base64(self) -> bytes | memoryview:
         """The text itself. Raises BlobDamagedError when its length is not that of padded base64."""

@@ -76,6 +76,17 @@ def finish(
     return Delivered(result.blob, format, width, height, result.blob.length, tuple(warnings))
 
 
+def is_finished(
+    delivered: Delivered,
+    request: ImageRequest,
+    emulation: Emulation | None = None,
+    *,
+    asked: ImageRequest | None = None,
+) -> bool:
+    """Whether nothing is to be done to the image. Parameters as for ``finish``."""
+    return not _causes(delivered, request, emulation, asked)
+
+
 def _causes(
     delivered: Delivered, request: ImageRequest, emulation: Emulation | None, asked: ImageRequest | None
 ) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import cast
 
 from PIL import Image
 
+from app.media.first_row import first_row_varies
 from app.media.plain import loaded, opened
 
 FLAT_BYTES_PER_PIXEL = 0.05
@@ -22,13 +23,23 @@ _SIXTEEN_BIT = 257
 """Levels of 65,535 to one of 255."""
 
 
+def may_be_flat(length: int, width: int, height: int) -> bool:
+    """Whether a file of so many bytes is small enough for its pixels to be looked at closer."""
+    return length - METADATA_BYTES <= FLAT_BYTES_PER_PIXEL * width * height
+
+
+def is_plainly_not_flat(data: bytes) -> bool:
+    """Whether a look that costs next to nothing shows two colours. False says nothing."""
+    return first_row_varies(data, FLAT_SPREAD)
+
+
 def is_flat(data: bytes, width: int, height: int) -> bool:
     """Whether every pixel has about the same colour and transparency. Raises UndecodableError, TooLargeError.
 
-    Decodes only files with few bytes per pixel, and of a JPEG only an eighth unless that looks flat. A prompt that asks
-    for a flat colour cannot be told from a failure here.
+    Decodes only files with few bytes per pixel whose first row does not settle it, and of a JPEG only an eighth unless
+    that looks flat. A prompt that asks for a flat colour cannot be told from a failure here.
     """
-    if len(data) - METADATA_BYTES > FLAT_BYTES_PER_PIXEL * width * height:
+    if not may_be_flat(len(data), width, height) or is_plainly_not_flat(data):
         return False
     image = opened(data)
     if image.format == "JPEG":

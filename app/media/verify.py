@@ -1,6 +1,7 @@
 """Whether delivered bytes are the image that was asked for. Work for a worker thread.
 
-Decoded is only what has so few bytes that it may be one flat colour.
+Looked at are both ends of a file, and that all of it can be read; all at once is held, and decoded, only what has so
+few bytes that it may be one flat colour, or a format whose ends do not tell.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.catalog.models import Pixels, PublicModel
-from app.media.flat import is_flat
+from app.media.flat import is_flat, is_plainly_not_flat, may_be_flat
 from app.media.plain import TooLargeError, UndecodableError
-from app.media.sniff import Measured, NotAnImageError, is_complete, measure
+from app.media.sniff import TRAILING_BYTES, ImageFormat, Measured, NotAnImageError, is_complete, measure
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.request import ImageRequest, OutputFormat
 from providers.spec.result import Warning
@@ -22,6 +23,10 @@ seen for 16:9). Of the ratios models have, only 3:4 and 4:5 (and their reverses)
 MIN_AREA = 0.7
 """Least delivered area, as a share of what the tier should give. Vendors' tables vary by some per cent within a tier;
 the tier below has a quarter of the area."""
+GLANCE_BYTES = 2 * 1024 * 1024
+"""Largest file whose look without decoding is short enough for the event loop: about a millisecond, mostly base64."""
+_TOLD_BY_ENDS = frozenset({ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.GIF})
+"""Formats that begin with what they are and end with a mark."""
 
 
 class Check(StrEnum):
@@ -50,6 +55,10 @@ class NotDeliveredError(Exception):
         self.message = message
 
 
+class MustDecodeError(Exception):
+    """The picture has to be decoded to be judged, which is work for a worker thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A verified image: its bytes by reference, what they really are, and how many."""
@@ -64,30 +73,73 @@ class Delivered:
     """What was done to it that the caller should know of."""
 
 
-def verify(blob: Blob, request: ImageRequest, model: PublicModel) -> Delivered:
-    """Look at the bytes behind ``blob``. Raises NotDeliveredError with the first check that fails, and nothing else.
+def verify(blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode: bool = True) -> Delivered:
+    """Look at the bytes behind ``blob``. Raises NotDeliveredError with the first check that fails; without
+    ``may_decode`` MustDecodeError, and nothing else.
 
-    Reads the blob once. ``model`` must be the one ``request`` names; its tables say how large an image should be.
+    ``model`` must be the one ``request`` names; its tables say how large an image should be.
     """
     try:
-        data = blob.read()
+        seen = _seen(blob)
+        measured = seen.measured
+        format = _format(measured)
+        pixels = (measured.width, measured.height)
+        if pixels not in _alternatives(request, model):
+            _check_ratio(pixels, request)
+            _check_area(pixels, request, model)
+        if may_be_flat(seen.length, *pixels):
+            data = seen.whole or blob.read()
+            if not is_plainly_not_flat(data):
+                if not may_decode:
+                    raise MustDecodeError
+                _check_not_flat(data, measured)
     except BlobDamagedError:
         raise NotDeliveredError(Check.READABLE, "the image data cannot be decoded") from None
-    if not data:
+    return Delivered(blob, format, measured.width, measured.height, seen.length)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A whole image, as far as can be told without decoding it."""
+
+    measured: Measured
+    length: int
+    whole: bytes | None
+    """All its bytes, where they had to be held."""
+
+
+def _seen(blob: Blob) -> _Seen:
+    """Read all of a blob, holding a piece at a time where that is enough. Raises as ``verify`` and BlobDamagedError."""
+    head = tail = b""
+    length = 0
+    for piece in blob.pieces():
+        head = head or piece
+        tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
+        length += len(piece)
+    if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
+    if length > len(head):
+        measured = _measured_by_head(head)
+        # The byte between them keeps both from making a mark together.
+        if measured is not None and is_complete(head + b"\0" + tail, measured.format):
+            return _Seen(measured, length, None)
+    data = head if length == len(head) else blob.read()
     try:
         measured = measure(data)
     except NotAnImageError as wrong:
         raise NotDeliveredError(Check.HEADER, f"the image data is not usable: {wrong}") from None
     if not is_complete(data, measured.format):
         raise NotDeliveredError(Check.COMPLETE, f"the {measured.format} data ends before the image does")
-    format = _format(measured)
-    pixels = (measured.width, measured.height)
-    if pixels not in _alternatives(request, model):
-        _check_ratio(pixels, request)
-        _check_area(pixels, request, model)
-    _check_not_flat(data, measured)
-    return Delivered(blob, format, measured.width, measured.height, len(data))
+    return _Seen(measured, length, data)
+
+
+def _measured_by_head(head: bytes) -> Measured | None:
+    """None: the head is not enough, or not of a format that is told by its ends."""
+    try:
+        measured = measure(head)
+    except NotAnImageError:
+        return None
+    return measured if measured.format in _TOLD_BY_ENDS else None
 
 
 def _format(measured: Measured) -> OutputFormat:

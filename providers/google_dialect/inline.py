@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from providers.spec.blob import Blob
@@ -22,6 +23,10 @@ class Labelled:
     def read(self) -> bytes:
         """The image bytes. Raises BlobDamagedError when they cannot be had."""
         return self.blob.read()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The image bytes in pieces. Raises BlobDamagedError when they cannot be had."""
+        return self.blob.pieces()
 
     def base64(self) -> bytes | memoryview:
         """The image as base64. Raises BlobDamagedError when it cannot be had."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,9 @@ class Picture:
 
     def read(self) -> bytes:
         return self.content
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.read()
 
     def base64(self) -> bytes:
         return base64.b64encode(self.content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,6 +37,9 @@ class Unreadable:
 
     def read(self) -> bytes:
         raise OSError("the disk is gone")
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.read()
 
     def base64(self) -> bytes:
         raise OSError("the disk is gone")

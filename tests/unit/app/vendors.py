@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from app.gateway import Choice, Gateway
-from app.media.verify import Delivered
+from app.media.verify import GLANCE_BYTES, Delivered
 from app.telemetry import Telemetry
 from providers.blobs import MemoryBlob
 from providers.converse import Driver, Provider
@@ -71,11 +71,21 @@ class Vendors:
             made = min(conversation.n, self.makes.get(name, conversation.n))
             lost = self.lost[name] if call == 1 else 0
             lost = made // 2 if name in self.always_lost else lost
-            images = tuple(MemoryBlob(name.encode()) for _ in range(made - lost))
+            images = tuple(_Large(name.encode()) for _ in range(made - lost))
             told = (Warning("seed", f"{name} has none"),)
             return ImageResult(images, Usage(output_tokens=TOKENS[name]), told, made=made)
         finally:
             self.at_work[name] -= 1
+
+
+class _Large(MemoryBlob):
+    """Bears a name, and says it is too large to be looked at but by workers."""
+
+    __slots__ = ()
+
+    @property
+    def length(self) -> int:
+        return GLANCE_BYTES + 1
 
 
 class Inspectors:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from providers.blobs import CUT_THRESHOLD, Base64Blob, MemoryBlob, TextTooLargeError, blob_of_text, cut
-from providers.spec.blob import Blob, BlobDamagedError
+from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError
 from providers.spec.conversation import BLOB_KEY, Reply
 
 PICTURE = bytes(range(256)) * 80
@@ -275,3 +275,22 @@ def test_a_text_by_itself_is_a_blob_when_it_looks_like_one() -> None:
     assert (blob.media_type, blob.read()) == ("image/png", PICTURE)
     assert blob_of_text(b"https://host/a.png") is None
     assert blob_of_text(b"data:image/png,abc") is None
+
+
+@given(st.binary(max_size=3 * PIECE_BYTES), st.booleans())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+def test_pieces_are_the_image_in_order(data: bytes, grown: bool) -> None:
+    if grown:
+        data = data + bytes(2 * PIECE_BYTES)
+    for blob in (MemoryBlob(data), Base64Blob(base64.b64encode(data))):
+        pieces = list(blob.pieces())
+        assert b"".join(pieces) == data
+        assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+
+
+@pytest.mark.parametrize("at", [100, PIECE_BYTES // 3 * 4 - 2, PIECE_BYTES // 3 * 4 + 5])
+def test_damaged_text_is_found_in_whatever_piece(at: int) -> None:
+    text = bytearray(base64.b64encode(bytes(2 * PIECE_BYTES)))
+    text[at : at + 2] = b"=="
+    with pytest.raises(BlobDamagedError):
+        list(Base64Blob(bytes(text)).pieces())

@@ -1,6 +1,6 @@
 """Quotes: what a request would cost, from which line, in which parts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -41,6 +41,9 @@ class Picture:
 
     def read(self) -> bytes:
         return b""
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.read()
 
     def base64(self) -> bytes:
         return b""

@@ -10,8 +10,9 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from app.media.verify import Check, NotDeliveredError, verify
+from app.media.verify import Check, MustDecodeError, NotDeliveredError, verify
 from providers.blobs import Base64Blob, MemoryBlob
+from providers.spec.blob import PIECE_BYTES
 from providers.spec.request import ImageRequest, OutputFormat, Resolution
 from tests.unit.app.media.pictures import picture
 from tests.unit.app.public_models import NANO_BANANA_2, ONE_TIER
@@ -163,3 +164,40 @@ def test_a_message_repeats_no_bytes_of_the_vendor() -> None:
     with pytest.raises(NotDeliveredError) as missed:
         verify(MemoryBlob(b"<html>secret prompt</html>"), asked(), NANO_BANANA_2)
     assert "secret" not in missed.value.message
+
+
+class Counted(MemoryBlob):
+    """Notices when it is read whole."""
+
+    __slots__ = ("whole",)
+
+    def read(self) -> bytes:
+        raise AssertionError("held whole")
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_a_large_image_is_judged_by_its_ends_and_never_held_whole(format: str) -> None:
+    kept = io.BytesIO()
+    Image.effect_noise((1024, 1024), 90).convert("RGB").save(kept, format, quality=100)
+    data = kept.getvalue()
+    assert len(data) > 3 * PIECE_BYTES
+    assert verify(Counted(data), asked(tier=R1K), NANO_BANANA_2).length == len(data)
+    assert failed_check(data[:-20], asked(tier=R1K)) is Check.COMPLETE
+
+
+def test_a_mark_that_only_both_ends_together_would_make_is_none() -> None:
+    # The first piece ends with the first byte of JPEG's start of picture data, the last begins with its second.
+    head = picture("JPEG", 512, 512)
+    start = head.index(b"\xff\xda")
+    filler = b"\xff\xfe" + (50_000).to_bytes(2, "big") + b"x" * 49_998
+    body = head[:start] + filler * 4
+    body = body[: PIECE_BYTES - 1] + b"\xff" + b"\xfe" + b"y" * (PIECE_BYTES - 1) + b"\xda" + b"z" * 2000 + b"\xff\xd9"
+    assert failed_check(body, asked()) is Check.COMPLETE
+
+
+def test_without_decoding_what_may_be_flat_is_left_to_whoever_decodes() -> None:
+    with pytest.raises(MustDecodeError):
+        verify(MemoryBlob(picture("WEBP", 512, 512)), asked(), NANO_BANANA_2, may_decode=False)
+    noisy = io.BytesIO()
+    Image.effect_noise((512, 512), 60).save(noisy, "PNG")
+    verify(MemoryBlob(noisy.getvalue()), asked(), NANO_BANANA_2, may_decode=False)

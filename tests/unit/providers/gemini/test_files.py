@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -33,6 +34,9 @@ class Large:
 
     def read(self) -> bytes:
         raise AssertionError("an adapter read an image")
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.read()
 
     def base64(self) -> bytes:
         return b"QUFB"

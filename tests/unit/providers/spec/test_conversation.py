@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -64,6 +65,9 @@ def test_a_document_without_blobs_is_one_part() -> None:
 
 def test_a_blob_is_a_part_of_its_own_and_is_not_read() -> None:
     class Unread(MemoryBlob):
+        def pieces(self) -> Iterator[bytes]:
+            yield self.read()
+
         def base64(self) -> bytes:
             raise AssertionError("a body was built by reading a blob")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -81,6 +82,9 @@ def test_the_images_base64_is_handed_through_without_a_copy() -> None:
 
         def read(self) -> bytes:
             raise AssertionError("the answer must not decode the image")
+
+        def pieces(self) -> Iterator[bytes]:
+            yield self.read()
 
         def base64(self) -> bytes:
             return self.text
