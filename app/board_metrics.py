@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.shared_metrics import Join
 from routing.board import Board
 from routing.breaker import BreakerState
 
@@ -15,7 +17,17 @@ _QUANTILES = ("0.5", "0.95", "0.99")
 
 
 class BoardCollector(Collector):
-    """Gauges of one board. Ratios and seconds are those of the last hour, and absent without traffic."""
+    """Gauges of one board. Ratios and seconds are those of the last hour, and absent without traffic.
+
+    Workers know the same of success, seconds and replicas, through the store: of these each shows its own.
+    """
+
+    joined: ClassVar[Mapping[str, Join]] = {
+        "gateway_breaker_state": max,  # what one has just found out the others are about to hear
+        "gateway_offer_in_flight": sum,
+        "gateway_offer_limit": sum,  # each worker finds its own, of those who found one
+        "gateway_waiting": sum,
+    }
 
     def __init__(self, board: Board, clock: Callable[[], float]) -> None:
         """``clock`` gives unix seconds: the one the board is judged by."""

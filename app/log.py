@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def set_up_logging(*, quiet: bool = False) -> Callable[[str], None]:
-    """Set up logging for the process; returns a function that logs one sentence. ``quiet``: errors only."""
+def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callable[[str], None]:
+    """Set up logging for the process; returns a function that logs one sentence.
+
+    ``quiet``: errors only. ``worker``: the place of this worker process, told in every line.
+    """
     level = logging.CRITICAL if quiet else logging.INFO
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     if quiet:
@@ -18,12 +22,14 @@ def set_up_logging(*, quiet: bool = False) -> Callable[[str], None]:
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[
+            *([] if worker is None else [_of_worker(worker)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is written at once: several workers write to the same place.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logger = structlog.get_logger("gateway")
@@ -32,3 +38,12 @@ def set_up_logging(*, quiet: bool = False) -> Callable[[str], None]:
         logger.info(sentence)
 
     return say
+
+
+def _of_worker(place: int) -> Processor:
+    def add(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        del logger, name
+        event["worker"] = place
+        return event
+
+    return add

@@ -28,6 +28,7 @@ from app.hosting_metrics import HostingMetrics
 from app.media.inputs import Inputs
 from app.services import Services
 from app.settings import KEY_HINTS, Settings, is_loopback
+from app.shared_metrics import SharedMetrics
 from app.sharing import Sharing
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider
@@ -168,11 +169,17 @@ def _hosting(settings: Settings, workers: Workers, telemetry: Telemetry) -> Host
         raise StartError(str(unusable)) from None
 
 
-def create_app(settings: Settings, *, catalog: Catalog | None = None, draining: Draining | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings,
+    *,
+    catalog: Catalog | None = None,
+    draining: Draining | None = None,
+    shared: SharedMetrics | None = None,
+) -> ASGIApp:
     """The application, ready to be served. Raises StartError or CatalogError, each with one sentence.
 
     ``catalog`` stands in for the one of the settings' configuration folder. ``draining``: what the server says of its
-    end.
+    end. ``shared``: this process is one of several workers.
     """
     draining = draining or Draining()
     if not settings.api_keys and not is_loopback(settings.gateway_host):
@@ -185,12 +192,12 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None, draining: 
         sold.find(None, default_model=settings.gateway_default_model)
     except UnknownModelError as unknown:
         raise StartError(f"GATEWAY_DEFAULT_MODEL={settings.gateway_default_model}: {unknown}") from None
-    telemetry, workers = Telemetry(), Workers()
+    telemetry, workers = Telemetry(shared), Workers()
     hosting = _hosting(settings, workers, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings, providers, sold, telemetry, workers) as hands:
+        async with assembled(settings, providers, sold, telemetry, workers) as hands, telemetry.written_down():
             await hosting.start()
             app.state.hosting = hosting
             own = Services(

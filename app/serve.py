@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import socket
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from app.draining import Draining
 from app.main import StartError, create_app
 from app.settings import Settings
+from app.shared_metrics import stay_alone
+from app.supervisor import Supervisor
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the system allows no more than net.core.somaxconn."""
@@ -18,8 +21,12 @@ _NEEDED = ("uvloop", "httptools")
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError or CatalogError when that is not possible."""
     demand_fast_parts()
-    from app.server import DrainingServer  # imports what was just asked for
+    from app.server import WIND_UP_SECONDS, DrainingServer  # imports what was just asked for
 
+    if settings.gateway_workers > 1:
+        _serve_with_workers(settings, say, WIND_UP_SECONDS)
+        return
+    stay_alone()
     draining = Draining()
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)
@@ -28,6 +35,24 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         DrainingServer(app, draining, settings).run(sockets=[listener])
     finally:
         listener.close()
+
+
+def _serve_with_workers(settings: Settings, say: Callable[[str], None], wind_up_s: float) -> None:
+    if settings.redis_url is None:
+        raise StartError(
+            f"GATEWAY_WORKERS={settings.gateway_workers} needs REDIS_URL, because without it every worker would learn, "
+            "limit and break circuits by itself: set REDIS_URL, or GATEWAY_WORKERS=1."
+        )
+    listener = listening(settings.gateway_host, settings.gateway_port)
+    address = address_of(listener)
+
+    def serving() -> None:
+        say(f"Serving the OpenAI Images API on {address}/v1 with {settings.gateway_workers} workers")
+
+    limit_s = settings.gateway_drain_delay_s + settings.gateway_drain_seconds + wind_up_s
+    with listener:
+        if not asyncio.run(Supervisor(settings, listener, leave_limit_s=limit_s).run(serving)):
+            raise SystemExit(1)
 
 
 def demand_fast_parts() -> None:

@@ -62,7 +62,7 @@ def config_of(app: ASGIApp) -> uvicorn.Config:
 
 
 class DrainingServer(uvicorn.Server):
-    """Serves until a signal, or ``leave``; returns when the application has ended. Signals do not outlive it."""
+    """Serves until a signal, ``leave`` or ``all_leave``; returns when the application has ended."""
 
     def __init__(
         self,
@@ -80,24 +80,28 @@ class DrainingServer(uvicorn.Server):
         self._delay_s = settings.gateway_drain_delay_s
         self._limit_s = settings.gateway_drain_seconds
         self._on_ready = on_ready
-        self._one_of_several = one_of_several
-        self._others_accept = False
+        self._others_accept = one_of_several
         self._leaves_at = float("inf")
         self._hurried = False
 
-    def leave(self, *, others_accept: bool) -> None:
-        """Begin to drain, or hurry if that has begun. ``others_accept``: what waits at the socket is left to them."""
+    def leave(self) -> None:
+        """Begin to drain, or hurry if that has begun. What waits at the socket is left to others who accept there."""
         if self._draining.begun:
             self._hurried = True
             return
-        self._others_accept = others_accept
         self._leaves_at = time.monotonic() + self._delay_s
         self._draining.begun = True
+
+    def all_leave(self) -> None:
+        """All processes that accept from the socket leave: drain, unless that has begun, and let nobody wait there."""
+        self._others_accept = False
+        if not self._draining.begun:
+            self.leave()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal. Unlike uvicorn's own it is not raised again at the end: there is nothing left to be ended."""
         del sig, frame
-        self.leave(others_accept=self._one_of_several)
+        self.leave()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve."""

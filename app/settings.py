@@ -73,6 +73,8 @@ class Settings(BaseSettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
+    gateway_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve side by side on one socket; more than one needs ``redis_url``."""
     gateway_drain_delay_s: float = Field(default=0.0, ge=0, le=600)
     """Seconds from saying "not ready" to taking no more connections, for load balancers to notice."""
     gateway_drain_seconds: float = Field(default=30.0, ge=0, le=3600)

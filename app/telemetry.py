@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from decimal import Decimal
 from itertools import pairwise
@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.board_metrics import BoardCollector
 from app.media.verify import Check
+from app.shared_metrics import Reading, SharedMetrics, Shown
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
 from providers.spec.request import ImageRequest
 from routing.attempt import Attempt
@@ -31,11 +32,24 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("gateway")
 
 
 class Telemetry:
-    """Instruments of one gateway, in a registry of their own so that two gateways in one process do not mix."""
+    """Instruments of one gateway, in a registry of their own so that two gateways in one process do not mix.
 
-    def __init__(self) -> None:
+    Several workers show one page (``app.shared_metrics``). For a new metric to be right there, too:
+
+    - Counters and histograms are added up. Nothing is to be done, but no label may hold what only one worker knows.
+    - A Gauge says how the workers' values become one: ``multiprocess_mode`` is ``livesum`` (requests in flight),
+      ``livemax`` (the oldest, the largest) or ``livemin`` (whether all can reach something). Set it; ``set_function``,
+      ``remove`` and ``clear`` do nothing there. One that may be absent is made when it is first set.
+    - What is read when the page is asked for is added with ``show``: a ``Reading``, or a collector that says of each of
+      its families how the workers' values become one.
+    """
+
+    def __init__(self, shared: SharedMetrics | None = None) -> None:
+        """``shared``: this process is one of several workers; None: it is alone."""
         self.registry = CollectorRegistry()
-        self._store_shown = False
+        self._shared = shared
+        self._shown: list[Shown] = []
+        self._store_up: Gauge | None = None
         self._requests = Counter(
             "gateway_requests_total",
             "Requests answered, by outcome: ok, the error code, or abandoned",
@@ -68,9 +82,10 @@ class Telemetry:
             ["provider", "model"],
             registry=self.registry,
         )
-        self._in_flight = Gauge("gateway_in_flight", "Requests being served", registry=self.registry)
-        tasks = Gauge("gateway_tasks", "Tasks in the event loop, those of idle connections too", registry=self.registry)
-        tasks.set_function(_tasks)
+        self._in_flight = Gauge(
+            "gateway_in_flight", "Requests being served", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.show(Reading("gateway_tasks", "Tasks in the event loop, those of idle connections too", _tasks))
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
             "Deliveries that were paid for and were not the image asked for, by the check that failed",
@@ -103,11 +118,6 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._store_up = Gauge(
-            "gateway_stats_store_up",
-            "Whether statistics are shared with other replicas just now; absent without a store",
-            registry=None,
-        )
         self._store_events = Counter(
             "gateway_stats_events_total",
             "Events shared with other replicas: sent, received, or dropped while the store was away",
@@ -117,13 +127,22 @@ class Telemetry:
 
     def watch(self, board: Board, clock: Callable[[], float]) -> None:
         """Show this board's figures on the metrics page; once for each telemetry."""
-        self.registry.register(BoardCollector(board, clock))
+        self.show(BoardCollector(board, clock))
+
+    def show(self, collector: Shown) -> None:
+        """Show what this collector reads whenever the page is asked for."""
+        self.registry.register(collector)
+        self._shown.append(collector)
 
     def store_up(self, up: bool) -> None:
         """The store of shared statistics can be reached, or can not."""
-        if not self._store_shown:
-            self._store_shown = True
-            self.registry.register(self._store_up)
+        if self._store_up is None:
+            self._store_up = Gauge(
+                "gateway_stats_store_up",
+                "Whether statistics are shared with other replicas just now; absent without a store",
+                multiprocess_mode="livemin",
+                registry=self.registry,
+            )
         self._store_up.set(1 if up else 0)
 
     def events_sent(self, count: int) -> None:
@@ -237,8 +256,23 @@ class Telemetry:
         elif attempt.fault is Fault.OWN_FAULT:
             _log.error("own_fault", request_id=request_id.get(), offer=attempt.offer.key, detail=attempt.detail)
 
-    def exposition(self) -> tuple[bytes, str]:
-        """The metrics page and its content type."""
+    @contextlib.asynccontextmanager
+    async def written_down(self) -> AsyncIterator[None]:
+        """While the context lasts, other workers' pages show what this one's collectors see, too."""
+        if self._shared is None:
+            yield
+            return
+        writing = asyncio.create_task(self._shared.keep_writing(self._shown), name="shared metrics")
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.wait({writing})
+
+    async def exposition(self) -> tuple[bytes, str]:
+        """The metrics page, of all workers if there are several, and its content type."""
+        if self._shared is not None:
+            return await self._shared.page(self._shown), CONTENT_TYPE_LATEST
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 

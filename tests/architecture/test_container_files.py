@@ -11,6 +11,7 @@ import yaml
 
 from app.server import WIND_UP_SECONDS
 from app.settings import Settings
+from app.supervisor import KILL_MARGIN_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,9 +44,10 @@ def test_compose_hands_every_provider_key_through(compose: dict[str, Any]) -> No
 
 def test_compose_leaves_time_to_finish_and_to_cancel(compose: dict[str, Any]) -> None:
     grace = compose["services"]["gateway"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) >= Settings(_env_file=None).gateway_drain_seconds + WIND_UP_SECONDS
+    limit_s = Settings(_env_file=None).gateway_drain_seconds + WIND_UP_SECONDS + KILL_MARGIN_S
+    assert int(grace.removesuffix("s")) >= limit_s
     environment = compose["services"]["gateway"]["environment"]
-    for name in ("GATEWAY_DRAIN_SECONDS", "GATEWAY_DRAIN_DELAY_S"):
+    for name in ("GATEWAY_DRAIN_SECONDS", "GATEWAY_DRAIN_DELAY_S", "GATEWAY_WORKERS"):
         assert environment[name] == f"${{{name}:-}}"
 
 

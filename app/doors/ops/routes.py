@@ -34,7 +34,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 async def metrics(request: Request) -> Response:
     """Prometheus exposition."""
-    page, content_type = services(request).telemetry.exposition()
+    page, content_type = await services(request).telemetry.exposition()
     return Response(page, media_type=content_type)
 
 

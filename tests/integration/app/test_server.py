@@ -74,7 +74,7 @@ class Held:
 
     def __exit__(self, *failure: object) -> None:
         for _ in range(2):
-            self.server.leave(others_accept=False)
+            self.server.leave()
         self._thread.join(PATIENCE_S)
         self.listener.close()
         assert not self._thread.is_alive()
@@ -121,7 +121,7 @@ def test_who_was_connected_is_answered_even_if_nobody_had_accepted_yet() -> None
                 ask(connection, "/")
             slow = held.connected()
             slow.sendall(b"GET / HTTP/1.1\r\nhost: loc")
-            held.server.leave(others_accept=False)
+            held.server.leave()
         for connection in (*waiting, kept):
             answer = whole(connection)
             if not answer.endswith(b"\r\n\r\nok"):  # it came before the end began
@@ -161,14 +161,14 @@ def test_asked_twice_it_waits_for_no_connection() -> None:
         begun, idle = held.connected(), held.connected()
         begun.sendall(b"GET / HTTP/1.1\r\n")
         for _ in range(2):
-            held.server.leave(others_accept=False)
+            held.server.leave()
         assert held.ended.wait(PATIENCE_S)
         assert (whole(begun), whole(idle)) == (b"", b"")
 
 
 def test_until_the_delay_is_over_new_connections_are_served() -> None:
     with Held(delay_s=60.0) as held:
-        held.server.leave(others_accept=False)
+        held.server.leave()
         for _ in range(3):
             connection = held.connected()
             ask(connection, "/")

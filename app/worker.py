@@ -1,0 +1,62 @@
+"""Worker: one of several processes that serve side by side. The supervisor starts it, as
+``python -m app.worker PLACE DESCRIPTOR FOLDER``, hands it its settings and keeps a pipe to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import socket
+import sys
+from pathlib import Path
+
+from app.log import set_up_logging
+from app.settings import Settings
+from app.shared_metrics import join
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+def main() -> int:
+    """Serve until the pipe ends or a signal comes; the exit code."""
+    place, descriptor, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    set_up_logging(worker=place)
+    settings: Settings = pickle.load(sys.stdin.buffer)  # noqa: S301 - the supervisor wrote it
+    shared = join(folder, place)  # before anything makes a metric
+
+    from app.catalog.files import CatalogError
+    from app.draining import Draining
+    from app.main import StartError, create_app
+    from app.server import DrainingServer
+
+    draining = Draining()
+    try:
+        app = create_app(settings, draining=draining, shared=shared)
+    except (StartError, CatalogError) as failed:
+        _report(str(failed))
+        return 1
+
+    def ready() -> None:
+        asyncio.get_running_loop().add_reader(_STDIN, supervisor_left)
+        _report(None)
+
+    def supervisor_left() -> None:
+        # Nothing more is ever written into the pipe: this is its end.
+        asyncio.get_running_loop().remove_reader(_STDIN)
+        server.all_leave()
+
+    server = DrainingServer(app, draining, settings, one_of_several=True, on_ready=ready)
+    with socket.socket(fileno=descriptor) as listener:
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _report(failure: str | None) -> None:
+    """Tell the supervisor; nothing else may be written to where it reads."""
+    os.write(_STDOUT, json.dumps({"failure": failure}).encode() + b"\n")
+    os.dup2(_STDERR, _STDOUT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
