@@ -15,13 +15,16 @@ import aiohttp
 from yarl import URL
 
 from providers.blobs import MemoryBlob
+from providers.outside import RefusedUrlError, judged
+from providers.public_only import public_only
 from providers.spec.blob import Blob
 from providers.spool import BodyTooLargeError, Spool
-from providers.transport import PublicOnlyResolver, is_public
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 256 * 1024
+_KEEPALIVE_S = 15.0
+_UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _HEADERS = {"User-Agent": "image-gateway", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 
@@ -34,8 +37,6 @@ class FetchLimits:
     seconds: float = 20.0
     """For one URL with its redirects. A caller waits for the image to be made as well; 50 MiB in it are 21 Mbit/s."""
     connect_s: float = 10.0
-    url_chars: int = 8192
-    """More than browsers and proxies carry; presigned URLs have about 1,500."""
     connections: int = 64
     """Open at once, whoever asked: a bound on sockets. A fetch waits for one within its seconds."""
 
@@ -73,6 +74,8 @@ class Fetcher:
             failed = Unfetchable(f"it has more than {limits.body_bytes:,} bytes")
         except TimeoutError:
             failed = Unfetchable(f"it did not come within {limits.seconds:g} seconds")
+        except aiohttp.ClientSSLError:
+            failed = Unfetchable("its server has no certificate that can be trusted")
         except aiohttp.ClientConnectorError:
             failed = Unfetchable("no connection to a public address could be made")
         except (aiohttp.ClientError, OSError, ValueError):
@@ -96,6 +99,9 @@ class Fetcher:
             raise Unfetchable(f"the server answered {response.status}")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise Unfetchable("the server compressed its answer though it was asked not to")
+        media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        if _labelled_otherwise(media_type):
+            raise Unfetchable("the server does not call it an image")
         if (response.content_length or 0) > self._limits.body_bytes:
             raise BodyTooLargeError
         spool = Spool(self._spool_dir, limit=self._limits.body_bytes)
@@ -105,31 +111,14 @@ class Fetcher:
             body = spool.finish()
         finally:
             spool.close()
-        media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         return MemoryBlob(body if isinstance(body, bytes) else memoryview(body), media_type)
 
     def _judged(self, text: str, base: URL | None = None) -> URL:
         """The URL, if it may be asked for. Raises Unfetchable."""
-        if len(text) > self._limits.url_chars:
-            raise Unfetchable(f"the URL has more than {self._limits.url_chars:,} characters")
         try:
-            # Spelt as its sender spelt it, as far as it can be sent so: another spelling would break a signature.
-            url = URL(text, encoded=text.isascii() and text.isprintable() and " " not in text)
-            url = url if base is None else base.join(url)
-            url.origin()
-            host = (url.host or "").rstrip(".")
-        except ValueError:
-            raise Unfetchable("it is not a usable URL") from None
-        if url.scheme.lower() not in ("https", "http") or not host:
-            raise Unfetchable("it is not an https URL")
-        if url.user is not None or url.password is not None:
-            raise Unfetchable("a URL with a user or a password is not asked for")
-        if not self._allow_private:
-            if url.scheme.lower() != "https":
-                raise Unfetchable("only https URLs are asked for")
-            if _is_numeric(host) and not is_public(host):
-                raise Unfetchable("its address is not a public one")
-        return url
+            return judged(text, base=base, anywhere=self._allow_private)
+        except RefusedUrlError as refused:
+            raise Unfetchable(refused.reason) from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -137,8 +126,10 @@ class Fetcher:
         if self._session is None:
             limits = self._limits
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=limits.connections, resolver=None if self._allow_private else PublicOnlyResolver()
+                connector=(
+                    aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=_KEEPALIVE_S)
+                    if self._allow_private
+                    else public_only(limit=limits.connections, keepalive_s=_KEEPALIVE_S)
                 ),
                 timeout=aiohttp.ClientTimeout(total=limits.seconds, sock_connect=limits.connect_s),
                 read_bufsize=_CHUNK,
@@ -157,8 +148,6 @@ class Fetcher:
             await session.close()
 
 
-def _is_numeric(host: str) -> bool:
-    """Whether a host is an address in any spelling, such as 127.1 or 0x7f000001: those may be connected to without the
-    resolver being asked, and with it whether they are public. Names never end in a number."""
-    last = host.rpartition(".")[2]
-    return ":" in host or last.isdigit() or last.lower().startswith("0x")
+def _labelled_otherwise(media_type: str) -> bool:
+    """Whether what comes says that it is something else than a picture. Stores that know no better call it octets."""
+    return media_type not in _UNTYPED and not media_type.startswith("image/")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import mmap
-import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -17,22 +16,21 @@ from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 from yarl import URL
 
-from providers.addresses import is_address, is_public
+from providers.addresses import is_address
 from providers.blobs import MemoryBlob, cut
 from providers.bodies import body_length, request_body
 from providers.credentials import Credential
 from providers.event_stream import Events, EventStream
+from providers.outside import RefusedUrlError, as_given, judged
+from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import BodyTooLargeError, Spool
 from providers.workers import Workers
-
-__all__ = ["MAX_REDIRECTS", "Answered", "PublicOnlyResolver", "Transport", "TransportLimits", "is_public", "resolve"]
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -100,12 +98,12 @@ class Transport:
 
     async def _open_bare(self, call: HttpCall, url: URL, endpoint: Endpoint) -> Answered:
         for _ in range(MAX_REDIRECTS + 1):
-            answered = await self._exchange(self._session("", public_only=True), call, url, {})
+            answered = await self._exchange(self._session("", bare=True), call, url, {})
             location = answered.reply.headers.get("location")
             if call.method != "GET" or answered.reply.status not in _REDIRECTS or location is None:
                 return answered
             try:
-                target = str(url.join(_as_given(location)))
+                target = str(url.join(as_given(location)))
             except ValueError as broken:
                 raise Unanswered("the reply redirected to something that is no URL", sent=True) from broken
             url, own_origin = resolve(HttpCall("GET", target, Trust.RESPONSE), endpoint)
@@ -113,21 +111,22 @@ class Transport:
                 raise Unanswered("a media host redirected to the vendor's API", sent=True)
         raise Unanswered(f"more than {MAX_REDIRECTS} redirects", sent=True)
 
-    def _session(self, name: str, *, public_only: bool = False) -> aiohttp.ClientSession:
+    def _session(self, name: str, *, bare: bool = False) -> aiohttp.ClientSession:
         if self._closed:
             raise Unanswered("the gateway is shutting down", sent=False)
         session = self._sessions.get(name)
         if session is None:
             limits = self._limits
-            connector = aiohttp.TCPConnector(
-                limit=0,
-                keepalive_timeout=limits.keepalive_s,
-                resolver=PublicOnlyResolver() if public_only else None,
+            connector = (
+                public_only(limit=0, keepalive_s=limits.keepalive_s)
+                if bare
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.keepalive_s)
             )
             session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=limits.total_s, connect=limits.connect_s, sock_read=limits.read_s),
                 read_bufsize=_CHUNK,
+                auto_decompress=not bare,  # what is asked for bare is a picture, which nobody compresses again
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 headers={"User-Agent": "image-gateway", "Accept-Encoding": "identity"},
@@ -162,6 +161,11 @@ class Transport:
                 session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
             )
             first_byte = loop.time() - started
+            if (
+                not session.auto_decompress
+                and response.headers.get("content-encoding", "identity").lower() != "identity"
+            ):
+                raise Unanswered("the reply was compressed, which was not asked for", sent=True)
             names = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
             head = Reply(response.status, names, first_byte_seconds=first_byte)
             ok = 200 <= response.status < 300
@@ -203,7 +207,7 @@ def resolve(call: HttpCall, endpoint: Endpoint) -> tuple[URL, bool]:
     if call.trust is Trust.CONFIGURED and call.url.startswith("/"):
         return URL(endpoint.base_url + call.url, encoded=True), True
     try:
-        url = _as_given(call.url)
+        url = as_given(call.url)
         origin = _origin(url)
     except ValueError as broken:
         raise Unanswered("not a usable URL", sent=False) from broken
@@ -214,14 +218,13 @@ def resolve(call: HttpCall, endpoint: Endpoint) -> tuple[URL, bool]:
         raise Unanswered("the URL is not on a configured origin", sent=False)
     if not nobody or origin[0] != "https" or origin[2] != 443:
         raise Unanswered("the reply pointed to a URL that is not plain https", sent=False)
+    try:
+        judged(call.url)
+    except RefusedUrlError:
+        raise Unanswered("the reply pointed to a URL that is not asked for", sent=False) from None
     if not _listed(origin[1], endpoint.media_hosts):
         raise Unanswered("the reply pointed to a host that is not this vendor's", sent=False)
     return url, False
-
-
-def _as_given(text: str) -> URL:
-    """The URL spelt as its sender spelt it, as far as it can be sent so: another spelling would break a signature."""
-    return URL(text, encoded=text.isascii() and text.isprintable() and " " not in text)
 
 
 def _origin(url: URL) -> tuple[str, str, int | None]:
@@ -237,33 +240,14 @@ def _listed(host: str, hosts: frozenset[str]) -> bool:
     )
 
 
-class PublicOnlyResolver(AbstractResolver):
-    """Resolves a name once and hands out its public addresses only; the connection goes to just those addresses."""
-
-    def __init__(self) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Addresses of ``host``. Raises OSError when none of them is public."""
-        found = await self._resolver.resolve(host, port, family)
-        public = [result for result in found if is_public(result["host"])]
-        if not public:
-            raise OSError(None, "the host has no public address")
-        return public
-
-    async def close(self) -> None:
-        """Nothing to close."""
-        await self._resolver.close()
-
-
 def _unanswered(broken: Exception) -> Unanswered:
     """What went wrong, in our words. Order matters: some of the library's errors are several of these."""
     if isinstance(broken, BodyTooLargeError):
         return Unanswered("the reply was too large", sent=True)
     if isinstance(broken, aiohttp.ConnectionTimeoutError):
         return Unanswered("no connection in time", sent=False)
+    if isinstance(broken, aiohttp.ClientSSLError):
+        return Unanswered("no connection: the certificate, or TLS itself, cannot be trusted", sent=False)
     if isinstance(broken, aiohttp.ClientConnectorError):
         return Unanswered("no connection", sent=False)
     if isinstance(broken, aiohttp.InvalidURL):

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import ssl
+import gzip
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import pytest
-import trustme
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from providers.blobs import MemoryBlob
 from providers.credentials import StaticKey
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall, Raw, Trust, Unanswered
 from providers.transport import Transport
+from tests.integration.providers.internet import HERE, Internet, internet
 from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen, loopback, routes, texts_of
 
 CANARY = "canary-77aa"
 KEY = StaticKey("Authorization", CANARY, scheme="Key")
-
-
-class Signposts(AbstractResolver):
-    """Name service for a test: every name leads to one port of this machine."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.asked: list[str] = []
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        self.asked.append(host)
-        return [ResolveResult(hostname=host, host="127.0.0.1", port=self._port, family=2, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -43,7 +26,7 @@ class World:
 
     vendor: Loopback
     media: Loopback
-    names: Signposts
+    net: Internet
     transport: Transport
 
     def serves(self, table: Mapping[str, Handler]) -> None:
@@ -60,21 +43,14 @@ class World:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    authority = trustme.CA()
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("media.test", "a.media.test", "evil.test").configure_cert(serving)
-    calling = ssl.create_default_context()
-    authority.configure_trust(calling)
-    async with loopback() as vendor, loopback(tls=serving) as media:
-        names = Signposts(media.port)
-        transport = Transport()
-        # Stands in for the network only: public name service and a public certificate authority.
-        transport._sessions[""] = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=names, ssl=calling), cookie_jar=aiohttp.DummyCookieJar()
-        )
-        yield World(vendor, media, names, transport)
-        await transport.close()
-        await media.all_closed()
+    with internet() as net:
+        tls = net.serving("media.test", "a.media.test", "evil.test")
+        async with loopback() as vendor, loopback(tls=tls) as media:
+            net.ports[HERE] = media.port
+            transport = Transport()
+            yield World(vendor, media, net, transport)
+            await transport.close()
+            await media.all_closed()
 
 
 async def picture(seen: Seen, peer: Peer) -> None:
@@ -145,7 +121,7 @@ async def test_a_redirect_is_checked_like_any_url_out_of_a_reply(world: World, l
     world.serves({"GET /1": to(location)})
     await refusal(world, "https://media.test/1")
     assert world.media.targets == ["GET /1"]
-    assert "evil.test" not in world.names.asked
+    assert "evil.test" not in world.net.asked
 
 
 async def test_a_redirect_to_the_vendors_own_api_is_refused(world: World) -> None:
@@ -181,3 +157,33 @@ async def test_a_file_is_handed_to_a_listed_host_whole_and_without_the_credentia
     assert (seen.headers["content-type"], seen.headers["content-length"]) == ("image/webp", str(len(content)))
     assert "authorization" not in seen.headers
     assert CANARY not in str(seen.headers)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP"])
+async def test_what_comes_from_a_media_host_is_never_unpacked(world: World, coding: str) -> None:
+    async def packed(seen: Seen, peer: Peer) -> None:
+        await peer.answer(gzip.compress(bytes(50_000_000)), headers={"content-encoding": coding})
+
+    world.serves({"GET /1": packed})
+    failed = await refusal(world, "https://media.test/1")
+    assert (failed.sent, failed.reason) == (True, "the reply was compressed, which was not asked for")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a%2emedia.test/x",
+        "https://a..media.test/x",
+        "https://.media.test/x",
+        "https://media.test../x",
+        "https://[media.test]/x",
+        "https://ａ.media.test:４４３0/x",
+        "https://@media.test/x",
+        "https://media.test\\x/",
+        "https://media.test:/\n",
+        "https://\tmedia.test/",
+    ],
+)
+async def test_an_odd_spelling_of_a_listed_host_is_not_asked(world: World, url: str) -> None:
+    assert (await refusal(world, url)).sent is False
+    assert (world.net.asked, world.net.connected) == ([], [])

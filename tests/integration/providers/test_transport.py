@@ -98,14 +98,6 @@ async def test_another_port_is_another_origin_and_sees_nothing_at_all(
         assert other.accepted == server.accepted == 0
 
 
-async def test_a_listed_host_that_resolves_to_this_machine_is_not_connected_to(
-    server: Loopback, transport: Transport
-) -> None:
-    where = Endpoint("vendor", server.base_url, frozenset({"localhost"}))
-    failed = await failure(transport, HttpCall("GET", "https://localhost/a.png", Trust.RESPONSE), where)
-    assert (failed.sent, failed.reason) == (False, "no connection")
-
-
 async def test_a_redirect_of_the_vendors_api_is_handed_back_and_not_followed(transport: Transport) -> None:
     async with loopback() as other, loopback() as server:
 

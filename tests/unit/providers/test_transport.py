@@ -1,4 +1,4 @@
-"""The trust rule: where a credential may go, where a reply may lead, and which addresses are public."""
+"""The trust rule: where a credential may go, and where a reply may lead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall, Trust, Unanswered
-from providers.transport import is_public, resolve
+from providers.transport import resolve
 
 ENDPOINT = Endpoint("fal", "https://queue.vendor.test", frozenset({"media.test", ".media.test", "other.test"}))
 TWO = Endpoint(
@@ -155,6 +155,15 @@ def test_a_listed_media_host_is_fetched_without_the_credential(url: str) -> None
         "//media.test/a.png",
         "not a url",
         "https://xn--/",
+        "https://[]@",
+        "https://media.test:+443/a.png",
+        "https://media.test\x00/a.png",
+        "https://media.test/a.png\r\nx: y",
+        "https://.media.test/a.png",
+        "https://a..media.test/a.png",
+        "https://media.test../a.png",
+        "https://a%2emedia.test/a.png",
+        "https://media.test/" + "x" * 9_000,
     ],
 )
 def test_a_url_out_of_a_reply_that_leads_elsewhere_is_refused(url: str) -> None:
@@ -171,55 +180,3 @@ def test_a_signed_url_is_fetched_as_it_was_spelt() -> None:
     url = "https://media.test/a%2Fb%7e.png?sig=a%2Fb%3D%7E+c&e=1"
     assert resolved(url) == (url, False)
     assert resolved("https://media.test/a b.png?q=é")[0] == "https://media.test/a%20b.png?q=%C3%A9"
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "100.127.255.255",
-        "0.0.0.0",
-        "198.18.0.1",
-        "192.0.2.1",
-        "224.0.0.1",
-        "239.1.1.1",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254",
-        "::127.0.0.1",
-        "2002:7f00:1::",
-        "2002:a9fe:a9fe::1",
-        "64:ff9b::127.0.0.1",
-        "64:ff9b::a9fe:a9fe",
-        "64:ff9b:1::8.8.8.8",
-        "2001::1",
-        "2001:db8::1",
-        "fc00::1",
-        "fd12:3456::1",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fec0::1",
-        "ff02::1",
-        "ff0e::1",
-        "not an address",
-        "",
-    ],
-)
-def test_an_address_that_is_not_on_the_public_internet_is_known(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"],
-)
-def test_a_public_address_is_known(address: str) -> None:
-    assert is_public(address)
