@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 
 import structlog
@@ -19,6 +20,8 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     if quiet:
         logging.disable(logging.CRITICAL)
+    # The image library has a sentence for every entry of a damaged EXIF block: sixty thousand lines for one upload.
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     terminal = sys.stderr.isatty()
     structlog.configure(
         processors=[

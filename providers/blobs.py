@@ -21,6 +21,8 @@ CUT_THRESHOLD = 16 * 1024
 
 _ALPHABET = (string.ascii_letters + string.digits + "+/=").encode()
 _COLON_NEXT = re.compile(rb"[ \t\n\r]*:")
+_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+"""What a JSON string may hold without ending, escapes as a whole."""
 _LOOK = 4096
 _DATA_URL_HEAD = 256
 _PIECE = PIECE_BYTES // 3 * 4
@@ -168,14 +170,18 @@ def blob_of_text(text: bytes | memoryview) -> Blob | None:
 
 
 def _string_end(body: Bytes, start: int, *, ceiling: int) -> int:
-    at = start + 1
-    while (end := body.find(b'"', at)) != -1:
-        if _backslashes_before(body, end, start + 1) % 2 == 0:
-            return end
-        if end > ceiling:  # a string with quotes in it is no image, so all of it counts as text
+    end = body.find(b'"', start + 1)
+    if end == -1 or _backslashes_before(body, end, start + 1) % 2 == 0:
+        return end
+    # A string with quotes in it is no image, so all of it counts as text. There may be millions of them.
+    at = end + 1
+    while (found := _TEXT.match(body, at, at + _PIECE)) is not None and found.end() > at:
+        at = found.end()
+        if body[at : at + 1] == b'"':
+            return at
+        if at > ceiling:
             raise TextTooLargeError
-        at = end + 1
-    return -1
+    return at if body[at : at + 1] == b'"' else -1
 
 
 def _backslashes_before(body: Bytes, end: int, floor: int) -> int:

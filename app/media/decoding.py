@@ -13,6 +13,7 @@ from typing import cast
 
 from PIL import Image, ImageOps, PngImagePlugin
 
+from app.media import directories
 from app.media.sniff import ImageFormat, NotAnImageError
 
 MAX_EDGE = 30_000
@@ -24,6 +25,8 @@ that pass undecoded are held to it too: the vendor decodes them, and so do we wh
 PngImagePlugin.MAX_TEXT_CHUNK = 8 * 1024 * 1024
 """Bytes of a PNG's colour profile, unpacked. The library itself calls a file broken whose profile has more than 1 MiB;
 those of printers have up to 3. For all of the process: the library asks for no other."""
+
+directories.bound()
 
 _READERS = {
     ImageFormat.PNG: "PNG",
@@ -37,6 +40,9 @@ _READERS = {
 _TIFF_CODECS = frozenset({"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "jpeg", "packbits"})
 """What cameras, scanners and editors write. Fax codes are left out: their decoder prints a line to our standard error
 for every damaged row, which a caller could fill our log with."""
+_BMP_RUNS = (1, 2)
+"""Compressions of BMP that are run lengths. The library unpacks them a pixel at a time in Python: 10 KB may take 17 s
+of a worker thread (measured). Nobody has written such files for decades."""
 _KEPT_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"})
 _KEPT_INFO = ("icc_profile", "transparency")
 _TURNS = {
@@ -96,6 +102,8 @@ def _opened(data: bytes, format: ImageFormat) -> Image.Image:
         check_pixels(*file.size)
         return file.to_pillow()
     image = Image.open(io.BytesIO(data), formats=(_READERS[format],))
+    if format is ImageFormat.BMP and image.info.get("compression") in _BMP_RUNS:
+        raise NotAnImageError("it is a BMP of run lengths; uncompressed ones are taken")
     if format is ImageFormat.TIFF and image.info.get("compression") not in _TIFF_CODECS:
         raise NotAnImageError("it is a TIFF of an unusual compression; LZW, Deflate, JPEG, PackBits and none are taken")
     return image

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ PROGRAM = Path(sys.executable).with_name("image-gateway")
 NOTHING_SET = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "GATEWAY_PORT": "0"}
 """An environment without any key of this machine's."""
 MIB = 1024 * 1024
+LOG = "gateway.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +45,30 @@ class Process:
 
 @contextmanager
 def gateway_process(folder: Path, simulator: str, **environment: str) -> Iterator[Process]:
-    """Serve from ``folder`` with all four providers at ``simulator``; killed at the end if it does not stop."""
+    """Serve from ``folder`` with all four providers at ``simulator``; killed at the end if it does not stop.
+
+    What it says goes to ``gateway.log`` in the folder: a pipe that nobody reads would stop it once it is full.
+    """
     keys = {"GEMINI_API_KEY": "k", "VERTEX_API_KEY": "k", "FAL_KEY": "k", "REPLICATE_API_TOKEN": "k"}
     places = {f"{name.upper()}_BASE_URL": f"{simulator}/{name}" for name in ("gemini", "vertex", "fal", "replicate")}
-    process = subprocess.Popen(
-        [PROGRAM, "serve"],
-        cwd=folder,
-        env={**NOTHING_SET, **keys, **places, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = ""
+    log = folder / LOG
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [PROGRAM, "serve"],
+            cwd=folder,
+            env={**NOTHING_SET, **keys, **places, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        while (found := re.search(r"(http://\S+?:\d+)/v1", said)) is None:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
+        while (found := re.search(r"(http://\S+?:\d+)/v1", said := log.read_text())) is None:
+            assert process.poll() is None, said
+            time.sleep(0.02)
         yield Process(found[1], process.pid)
     finally:
         process.terminate()
         try:
-            process.communicate(timeout=40)
+            process.wait(timeout=40)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate()
+            process.wait()

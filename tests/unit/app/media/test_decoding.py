@@ -70,6 +70,14 @@ def test_a_fax_is_refused_with_what_is_taken(compression: str) -> None:
         decoded(saved(scene(mode="1"), "TIFF", compression=compression), ImageFormat.TIFF)
 
 
+@pytest.mark.parametrize("compression", [1, 2])
+def test_a_bmp_of_run_lengths_is_refused_with_what_is_taken(compression: int) -> None:
+    """The library reads them a pixel at a time: 10 KB can keep it busy for seventeen seconds."""
+    head = struct.pack("<IHHI", 58, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 8, compression, 4, 0, 0, 0, 0)
+    with pytest.raises(NotAnImageError, match="uncompressed ones are taken"):
+        decoded(b"BM" + head + b"\2\1\0\1", ImageFormat.BMP)
+
+
 def chain_of_directories(count: int) -> bytes:
     """A TIFF in which each picture of one pixel is followed by another; 54 bytes each."""
     tags = struct.pack("<HHIIHHIIHHIIHHII", 256, 3, 1, 1, 257, 3, 1, 1, 273, 4, 1, 8, 279, 4, 1, 1)
