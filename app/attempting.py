@@ -174,6 +174,8 @@ class Attempting:
 
     async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted | None:
         """The request as the candidate is to be asked for it; None when that takes longer than there is time."""
+        if not job.request.images:
+            return await job.fitting.fitted(job.request, candidate.offer.capability)
         try:
             async with asyncio.timeout(max(deadline_at - self._clock(), 0.0)):
                 return await job.fitting.fitted(job.request, candidate.offer.capability)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -191,6 +191,8 @@ def _part(choice: Choice, size: int, *, of: int, first: int) -> Choice:
     shared among its images alike.
     """
     request, wishes = choice.request, choice.wishes
+    if size == request.n == of and not first:
+        return choice
     if of > 1 and wishes.max_price_per_request is not None:
         wishes = replace(wishes, max_price_per_request=wishes.max_price_per_request * size / of)
     return replace(choice, request=replace(request, n=size, seed=_seed(request, first)), wishes=wishes)
@@ -202,28 +204,37 @@ def _seed(request: ImageRequest, first: int) -> int | None:
 
 async def _side_by_side(parts: Sequence[_Part], got: _Collecting, on_made: Callable[[Made], None] | None) -> None:
     """Run the parts and collect what comes of them as it comes."""
+    if len(parts) == 1:
+        await _collected(parts[0], parts[0].work, got, on_made)
+        return
     tasks = {asyncio.create_task(part.work): part for part in parts}
     try:
         under_way = set(tasks)
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                try:
-                    made = task.result()
-                except NotMadeError as failed:
-                    got.failed.append(failed)
-                except Exception as bug:  # noqa: BLE001 - whatever it is, the images of the other parts are paid for
-                    got.bugs.append(bug)
-                else:
-                    got.made.append(made)
-                    if len(made.images) < tasks[task].size:
-                        got.missing.append(tasks[task].missing(made))
-                    if on_made is not None:
-                        on_made(made)
+                await _collected(tasks[task], task, got, on_made)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _collected(
+    part: _Part, work: Awaitable[Made], got: _Collecting, on_made: Callable[[Made], None] | None
+) -> None:
+    try:
+        made = await work
+    except NotMadeError as failed:
+        got.failed.append(failed)
+    except Exception as bug:  # noqa: BLE001 - whatever it is, the images of the other parts are paid for
+        got.bugs.append(bug)
+    else:
+        got.made.append(made)
+        if len(made.images) < part.size:
+            got.missing.append(part.missing(made))
+        if on_made is not None:
+            on_made(made)
 
 
 def _nothing_made(got: _Collecting) -> NotMadeError:

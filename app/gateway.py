@@ -147,7 +147,7 @@ class Gateway:
         been made for them, less than ``max_payments``.
         """
         fitting = fitting or Fitting(self._workers)
-        policy = replace(self._policy, max_possible_payments=self._policy.max_possible_payments - paid)
+        payments = self._policy.max_possible_payments - paid
         limit_s = self._policy.request_deadline_s if timeout_s is None else timeout_s
         deadline_at = self.clock() + limit_s if deadline_at is None else deadline_at
         attempts = before
@@ -163,7 +163,7 @@ class Gateway:
                 choice.request,
                 choice.offers,
                 self._prices,
-                replace(policy, request_deadline_s=max(deadline_at - now, 0.0)),
+                replace(self._policy, max_possible_payments=payments, request_deadline_s=max(deadline_at - now, 0.0)),
                 now=now,
                 draw=random.random(),  # noqa: S311 - spreads load, keeps no secret
                 wishes=choice.wishes,
@@ -171,7 +171,7 @@ class Gateway:
                 attempts=attempts,
                 again=bool(plans),
             )
-            plans.append(replace(passage.plan, policy=replace(policy, request_deadline_s=limit_s)))
+            plans.append(passage.plan)
             try:
                 job = Job(choice.request, choice.model, fitting, on_interim)
                 ended = await self._carried_out(passage, job, woken, watcher)
@@ -194,6 +194,8 @@ class Gateway:
                     cost=won.charge,
                 )
         told = next((route for route in reversed(plans) if route.candidates), plans[0])
+        # What was left of the caller's time when a plan was made is not what the caller is told of it.
+        told = replace(told, policy=replace(told.policy, request_deadline_s=limit_s))
         raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
 
     async def _carried_out(

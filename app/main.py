@@ -20,6 +20,7 @@ from app.doors.openai_images import routes as openai_images
 from app.doors.openapi import routes as openapi
 from app.doors.ops import routes as ops
 from app.doors.route_table import UndeclaredRouteError, registered
+from app.doors.shortcuts import Shortcuts
 from app.draining import Draining
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
@@ -234,7 +235,7 @@ def create_app(
     answer_in_the_envelope(app)
     metrics_key = settings.gateway_metrics_key
     return Edge(
-        app,
+        Shortcuts(app, openai_images.BUSIEST),
         permissions=permissions,
         keys=Keys(settings.api_keys),
         metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),

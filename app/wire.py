@@ -9,12 +9,14 @@ ignored (RFC 9110, section 7.8). And it appends trailers to the headers of a req
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
+from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
 from app.request_head import HEAD_LINES, TOO_MANY_LINES, UNREADABLE, Refusal, refusal
 
@@ -55,6 +57,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._deaf = False
         """Nothing more is read: what comes behind the request under way is no request."""
+        self._to_call_when_lost: list[Callable[[], None]] = []
+        self._lost = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
@@ -78,6 +82,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_is_there()
         self._flows()
         super().connection_lost(exc)
+        self._lost = True
+        for call in self._to_call_when_lost:
+            call()
+        self._to_call_when_lost.clear()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of any number of requests."""
@@ -102,6 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect_head()
         self._in_head = True
         super().on_message_begin()
+        self.scope[WHEN_LOST] = self._when_lost  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line. Trailers are dropped: nobody here reads one, and none may pass for a header."""
@@ -170,6 +179,20 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._flows()
         super().resume_writing()
+
+    def _when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
+        """As ``hang_up.WhenLost``."""
+        waiting = self._to_call_when_lost
+        if self._lost:
+            call()
+        else:
+            waiting.append(call)
+
+        def call_off() -> None:
+            if call in waiting:
+                waiting.remove(call)
+
+        return call_off
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Read the head again without its offer, then what comes behind it."""

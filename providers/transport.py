@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import mmap
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,8 @@ from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
 from providers.spec.blob import BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
-from providers.spool import BodyTooLargeError, Spool
+from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError, Spool
+from providers.transport_limits import TransportLimits
 from providers.workers import Workers
 
 MAX_REDIRECTS = 3
@@ -37,23 +37,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _THREAD_BYTES = 4 * 1024 * 1024
 """Bodies above this are cut in a worker thread; below, it takes less than a thread takes to begin (0.1 ms for 2 MB)."""
 _CHUNK = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TransportLimits:
-    """Seconds and bytes. The conversation's own time limit ends most calls long before ``total_s``."""
-
-    connect_s: float = 10.0
-    """From the name to a connection: resolving, connecting, TLS."""
-    read_s: float = 300.0
-    """Longest silence between two reads; as long as the slowest synchronous generation may be silent."""
-    total_s: float = 600.0
-    reply_bytes: int = 160 * 1024 * 1024
-    """A 12288 x 1536 PNG of noise is 57 MB, 76 MB as base64; this is twice that. Of a stream: all events together."""
-    error_bytes: int = 256 * 1024
-    """An error body beyond this tells nothing more: the rest is not read, and the reply counts as it stands."""
-    keepalive_s: float = 15.0
-    """Idle connections are dropped before vendors drop them: a POST on a dead one is a possible double payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +107,7 @@ class Transport:
             )
             session = aiohttp.ClientSession(
                 connector=connector,
-                timeout=aiohttp.ClientTimeout(total=limits.total_s, connect=limits.connect_s, sock_read=limits.read_s),
+                timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_s, sock_read=limits.read_s),
                 read_bufsize=_CHUNK,
                 auto_decompress=not bare,  # what is asked for bare is a picture, which nobody compresses again
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -156,10 +139,9 @@ class Transport:
         loop = asyncio.get_running_loop()
         started = loop.time()
         data = request_body(call.body, self._workers)
-        async with AsyncExitStack() as held:
-            response = await held.enter_async_context(
-                session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
-            )
+        response = await session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
+        followed = False
+        try:
             first_byte = loop.time() - started
             if (
                 not session.auto_decompress
@@ -167,29 +149,51 @@ class Transport:
             ):
                 raise Unanswered("the reply was compressed, which was not asked for", sent=True)
             names = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
-            head = Reply(response.status, names, first_byte_seconds=first_byte)
             ok = 200 <= response.status < 300
             if call.events and ok and _media_type(names) == "text/event-stream":
-                held.pop_all()  # the connection stays open; whoever reads the events closes it
+                head = Reply(response.status, names, first_byte_seconds=first_byte)
+                followed = True  # the connection stays open; whoever reads the events closes it
                 return Answered(replace(head, events=True), self._events(response, call, head))
-            spool = Spool(self._spool_dir, limit=self._limits.reply_bytes if ok else self._limits.error_bytes)
-            try:
-                await _collect(response.content, spool, cap=None if ok else self._limits.error_bytes)
-                body = spool.finish()
-            finally:
-                spool.close()
-            return Answered(await self._reply(head, call, body))
+            body = await self._body(response, ok=ok)
+        finally:
+            if not followed:
+                response.release()  # one whose body was not read to its end is closed by this
+        return Answered(await self._reply(response.status, names, first_byte, call, body))
 
-    async def _reply(self, head: Reply, call: HttpCall, body: bytes | mmap.mmap) -> Reply:
-        if call.wants_image and 200 <= head.status < 300:
-            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), _media_type(head.headers))
-            return replace(head, blob=blob)
+    async def _body(self, response: aiohttp.ClientResponse, *, ok: bool) -> bytes | mmap.mmap:
+        content, limit = response.content, self._limits.reply_bytes if ok else self._limits.error_bytes
+        first = await content.readany()
+        if content.at_eof() and len(first) <= min(limit, SPOOL_THRESHOLD):
+            return first
+        spool = Spool(self._spool_dir, limit=limit)
+        try:
+            await _collect(first, content, spool, cap=None if ok else limit)
+            return spool.finish()
+        finally:
+            spool.close()
+
+    async def _reply(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        first_byte_s: float,
+        call: HttpCall,
+        body: bytes | mmap.mmap,
+    ) -> Reply:
+        if call.wants_image and 200 <= status < 300:
+            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), _media_type(headers))
+            return Reply(status, headers, first_byte_seconds=first_byte_s, blob=blob)
         skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
-        return replace(head, body=skeleton, blobs=blobs)
+        return Reply(status, headers, body=skeleton, blobs=blobs, first_byte_seconds=first_byte_s)
 
     def _events(self, response: aiohttp.ClientResponse, call: HttpCall, head: Reply) -> EventStream:
         events = Events(self._spool_dir, limit=self._limits.reply_bytes)
-        return EventStream(events, partial(_chunk, response.content), partial(self._reply, head, call), response.close)
+        return EventStream(
+            events,
+            partial(_chunk, response.content),
+            partial(self._reply, head.status, head.headers, head.first_byte_seconds, call),
+            response.close,
+        )
 
     async def close(self) -> None:
         """Close every connection. Later calls are Unanswered."""
@@ -272,10 +276,12 @@ async def _chunk(content: aiohttp.StreamReader) -> bytes:
     raise unanswered  # not above, for the reason given in _exchange
 
 
-async def _collect(content: aiohttp.StreamReader, spool: Spool, *, cap: int | None) -> None:
-    """Read a body, or as much of it as ``cap`` bytes."""
-    async for chunk in content.iter_any():
+async def _collect(first: bytes, content: aiohttp.StreamReader, spool: Spool, *, cap: int | None) -> None:
+    """Read the rest of a body of which ``first`` was read, or as much of all as ``cap`` bytes."""
+    chunk = first
+    while chunk:
         room = len(chunk) if cap is None else cap - spool.length
-        spool.write(chunk[:room])
+        spool.write(chunk[:room] if room < len(chunk) else chunk)
         if room < len(chunk):
             return
+        chunk = await content.readany()

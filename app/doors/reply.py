@@ -25,13 +25,19 @@ class PartsResponse(Response):
     """A body that lies in several pieces, sent without joining them."""
 
     def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
-        super().__init__(status_code=200, headers=dict(headers), media_type="application/json")
+        self.status_code = 200
+        self.background = None
         self._parts = parts
-        self.headers["content-length"] = str(sum(len(part) for part in parts))
+        self._length = sum(len(part) for part in parts)
+        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers += [(b"content-length", b"%d" % self._length), (b"content-type", b"application/json")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self._length <= _CHUNK:
+            await send_in_time(send, {"type": "http.response.body", "body": b"".join(self._parts), "more_body": False})
+            return
         for part in self._parts:
             await send_in_chunks(send, part)
         await send_in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
@@ -53,13 +59,6 @@ async def send_in_time(send: Send, message: Message) -> None:
             await send(message)
     except TimeoutError:
         raise ClientTooSlowError from None
-
-
-async def hung_up(receive: Receive) -> None:
-    """Returns when the client has left. The body must have been read before. The server cancels no handler whose client
-    is gone, and sending to one is silent: only its receive channel tells."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def error_response(error: ApiError) -> Response:

@@ -38,9 +38,10 @@ class GeminiAdapter:
         """Uploads where they are needed, then one generateContent call; edits go to the same model id."""
         schema = SCHEMAS[model.schema]
         options = request.provider_options.get(self.name, {})
-        with_options(generate_content(request, schema), options, VENDOR)  # refused before anything is uploaded
+        body = with_options(generate_content(request, schema), options, VENDOR)  # refused before anything is uploaded
         uris = yield from uploaded(request, VENDOR, version=self._api_version, base_url=self.endpoint.base_url)
-        body = with_options(generate_content(request, schema, uploaded=uris), options, VENDOR)
+        if uris:
+            body = with_options(generate_content(request, schema, uploaded=uris), options, VENDOR)
         path = f"/{self._api_version}/models/{model.id}"
         try:
             return (yield from exchange(path, VENDOR, request, body, interim=shows_thoughts(request, schema)))

@@ -62,6 +62,8 @@ def with_options(body: dict[str, object], options: Options, vendor: str) -> dict
     Raises ProviderError (UNSUPPORTED) when an option is reserved, and for a value that JSON has no words for.
     ``vendor`` is the name people know the seller by.
     """
+    if not options:
+        return body
     try:
         if _deep(options):
             raise ValueError("nested too deep")

@@ -106,12 +106,22 @@ class Capability:
         dropped: dict[str, Any] = dict.fromkeys(self.ignored(request))
         kept_format = self._asked_format(request.output_format, reworked=reworked)
         native = kept_format is not None and kept_format is request.output_format and not reworked
+        compression = request.output_compression if native and self.compression else None
+        interim = request.partial_images if self.partial_images else 0
+        same = (
+            request.n <= self.max_images
+            and kept_format is request.output_format
+            and compression == request.output_compression
+            and interim == request.partial_images
+        )
+        if same and not dropped:
+            return request
         return replace(
             request,
             n=min(request.n, self.max_images),
             output_format=kept_format,
-            output_compression=request.output_compression if native and self.compression else None,
-            partial_images=request.partial_images if self.partial_images else 0,
+            output_compression=compression,
+            partial_images=interim,
             **dropped,
         )
 

@@ -175,6 +175,10 @@ Conversation = Generator[Step, Reply | None, ImageResult]
 
 def json_body(document: object) -> tuple[BodyPart, ...]:
     """Body parts of a JSON document whose leaves may be ``AsBase64``, without ever building the long string."""
+    try:
+        return (json.dumps(document, default=_without_blobs, separators=(",", ":")).encode(),)
+    except _HoldsBlobsError:
+        pass
     merged: list[BodyPart] = []
     for part in _render(document):
         if isinstance(part, bytes) and merged and isinstance(merged[-1], bytes):
@@ -182,6 +186,18 @@ def json_body(document: object) -> tuple[BodyPart, ...]:
         else:
             merged.append(part)
     return tuple(merged)
+
+
+class _HoldsBlobsError(Exception):
+    """There is more in a document than JSON's own encoder writes."""
+
+
+def _without_blobs(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, AsBase64):
+        raise _HoldsBlobsError
+    raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def _render(value: object) -> Iterator[BodyPart]:

@@ -108,8 +108,9 @@ def order_of(own: Services, body: ImagesBody, found: tuple[FoundModel, ...], sen
             choices.append(_choice(own, translated, each))
     if not choices:
         raise passed_over[0]
-    warnings = tuple(Warning("models", f"a model was passed over: {refused.message}") for refused in passed_over)
-    choices[0] = replace(choices[0], warnings=(*choices[0].warnings, *warnings))
+    if passed_over:
+        warnings = tuple(Warning("models", f"a model was passed over: {refused.message}") for refused in passed_over)
+        choices[0] = replace(choices[0], warnings=(*choices[0].warnings, *warnings))
     return Order(tuple(choices), body.timeout_s, body.dry_run, _response_format(body), body.output.stream)
 
 

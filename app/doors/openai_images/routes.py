@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator
+from types import MappingProxyType
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -13,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from app.accounts.access import Access
 from app.catalog.models import PublicModel
+from app.doors.hang_up import unless_hung_up
 from app.doors.openai_images.delivering import answered, not_made
 from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import ApiError
@@ -21,7 +21,7 @@ from app.doors.openai_images.route_plan import dry_run_asked, planned
 from app.doors.openai_images.sse import Event, Kind
 from app.doors.openai_images.stream import EventStreamResponse
 from app.doors.openai_images.streaming import events_of, streams_at_once
-from app.doors.reply import error_response, hung_up
+from app.doors.reply import error_response
 from app.doors.route_table import RouteTable
 from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
@@ -35,7 +35,6 @@ PREFIXES = ("/v1", "", "/openai/v1")
 """People configure clients with and without ``/v1``; Azure-minded ones with ``/openai/v1``."""
 
 router = RouteTable()
-T = TypeVar("T")
 
 
 async def generations(request: Request) -> Response:
@@ -69,7 +68,7 @@ async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
             return JSONResponse(planned(own, order))
         if order.stream and streams_at_once(own, order):
             return EventStreamResponse(_Watched(events_of(own, order, kind), ending), headers={})
-        made = await _unless_hung_up(request, _made(own, order))
+        made = await unless_hung_up(request, _made(own, order))
         if made is None:
             return Response(status_code=CLIENT_CLOSED)
         ending.model = made.parts[0].choice.model.name
@@ -192,20 +191,14 @@ for _prefix in PREFIXES:
     router.add(f"{_prefix}/models", models, methods=["GET", "HEAD"], access=Access.KEY)
     router.add(f"{_prefix}/models/{{model_id:path}}", model, methods=["GET", "HEAD"], access=Access.KEY)
 
-
-async def _unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result; None when the caller left first, in which case the work was cancelled."""
-    working = asyncio.create_task(work)
-    watching = asyncio.create_task(hung_up(request.receive))
-    try:
-        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        return None
-    finally:
-        for task in (working, watching):
-            task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+BUSIEST = MappingProxyType(
+    {
+        ("POST", f"{prefix}/images/{name}"): endpoint
+        for prefix in PREFIXES
+        for name, endpoint in (("generations", generations), ("edits", edits))
+    }
+)
+"""Endpoints by method and path, for whom the way through the framework's routing is long."""
 
 
 def _model(model: PublicModel) -> dict[str, object]:

@@ -136,7 +136,8 @@ def parse_body(
     without_effect = (*body.output.warnings, *_without_effect(fields), *_unknown(fields))
     if preferences.wishes.require_parameters and without_effect:
         raise _required(without_effect[0])
-    return replace(body, warnings=without_effect + preferences.warnings)
+    warnings = without_effect + preferences.warnings
+    return replace(body, warnings=warnings) if warnings else body
 
 
 def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:

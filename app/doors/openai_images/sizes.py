@@ -9,8 +9,9 @@ as the model can, while the extras are demands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from app.catalog.models import Pixels, PublicModel
@@ -108,7 +109,7 @@ def settle(
             warnings.append(Warning("size", f"{size.spelling.text} is overruled by {' and '.join(overruled_by)}"))
         else:
             warnings += _shortfall(model, size, settled)
-    return replace(settled, warnings=tuple(warnings))
+    return replace(settled, warnings=tuple(warnings)) if warnings else settled
 
 
 def _pixels_said(reading: _Reading | None) -> Pixels | None:
@@ -181,10 +182,12 @@ def _nearest_tier(tiers: Sequence[Resolution], wanted: Resolution) -> Resolution
     return min(tiers, key=lambda tier: (abs(math.log2(tier.edge / wanted.edge)), -tier.edge))
 
 
-def _nearest_ratio(ratios: Iterable[str], wanted: float) -> str | None:
+@lru_cache(maxsize=1024)
+def _nearest_ratio(ratios: tuple[str, ...], wanted: float) -> str | None:
     return min(ratios, key=lambda ratio: abs(math.log(value_of(ratio) / wanted)), default=None)
 
 
+@lru_cache(maxsize=1024)
 def value_of(ratio: str) -> float:
     """Width divided by height of a ratio as the model's list spells it (``"W:H"``)."""
     width, _, height = ratio.partition(":")

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.doors.hang_up import hung_up
 from app.doors.openai_images.errors import ApiError, internal_error, shutting_down
 from app.doors.openai_images.sse import HEARTBEAT, Event, error_parts, may_end
-from app.doors.reply import hung_up, send_in_chunks, send_in_time
+from app.doors.reply import send_in_chunks, send_in_time
 
 HEARTBEAT_SECONDS = 10.0
 """Silence after which a heartbeat is sent. Clients wait 600 s for the next byte (openai-python's default), proxies on

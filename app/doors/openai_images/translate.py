@@ -51,7 +51,9 @@ def translate(
     settled = settle(found.model, body.sizes, found.resolution, exact=body.output.exact, own=own)
     if own is not None:
         settled = _masked(settled, found, own)
-    settled = replace(settled, warnings=(*settled.warnings, *resampling(found.model, settled, own)))
+    resampled = tuple(resampling(found.model, settled, own))
+    if resampled:
+        settled = replace(settled, warnings=(*settled.warnings, *resampled))
     format = body.output.format or default_format
     _check_avif(format, settled)
     request = ImageRequest(
