@@ -15,7 +15,8 @@ from providers.spec.adapter import Endpoint
 from providers.spec.blob import Blob
 from providers.spec.conversation import Conversation, HttpCall, Interim, NextEvent, Pause, Unanswered
 from providers.spec.errors import Fault, Spend
-from providers.transport import Transport, TransportLimits
+from providers.transport import Transport
+from providers.transport_limits import TransportLimits
 from tests.integration.providers.conversations import DONE, Scene, ask, stage
 from tests.integration.providers.loopback import Handler, Peer, Seen, hang
 

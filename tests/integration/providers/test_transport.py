@@ -17,7 +17,8 @@ from providers.credentials import StaticKey
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import AsBase64, HttpCall, Raw, Reply, Trust, Unanswered, json_body
 from providers.spool import SpoolFailedError
-from providers.transport import Transport, TransportLimits
+from providers.transport import Transport
+from providers.transport_limits import TransportLimits
 from tests.integration.providers.loopback import Loopback, Peer, Seen, answers, free_port, hang, loopback, texts_of
 
 CANARY = "canary-3f9a"
