@@ -20,6 +20,7 @@ from app.doors.openai_images.image_names import IMAGE_NAMES, MASK_NAMES
 from app.doors.openai_images.routes import PREFIXES
 from app.doors.openapi import fields
 from app.doors.openapi.document import ALSO_UNDER, as_bytes, document
+from app.doors.shortcuts import Shortcuts
 from app.main import create_app, load
 from app.settings import Settings
 from providers.registry import PROVIDERS
@@ -45,9 +46,10 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[Route]:
     base = Settings(_env_file=None, gateway_data_dir=tmp_path_factory.mktemp("data"))
     edge = create_app(simulated_settings(base, PROVIDERS, "http://127.0.0.1:1"))
     assert isinstance(edge, Edge)
-    assert isinstance(edge._app, FastAPI)
-    found = [route for route in edge._app.routes if isinstance(route, Route)]
-    assert len(found) == len(edge._app.routes)
+    assert isinstance(edge._app, Shortcuts)
+    assert isinstance(edge._app._app, FastAPI)
+    found = [route for route in edge._app._app.routes if isinstance(route, Route)]
+    assert len(found) == len(edge._app._app.routes)
     return found
 
 
