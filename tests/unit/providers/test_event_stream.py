@@ -150,3 +150,32 @@ async def test_a_closed_stream_has_no_events() -> None:
     stream.close()
     assert await stream.next() is None
     assert body.hung_up == 1
+
+
+LINES = st.sampled_from(
+    b"data: a|data:b|data:  c|data|data:|data: |dat|: data: no|event: x|id: 1|||datax: 1".split(b"|"),
+)
+
+
+def slowly(stream: bytes) -> list[bytes]:
+    """The format as its standard says it, from the whole at once: lines, fields, and what an empty line ends."""
+    events: list[bytes] = []
+    data: list[bytes] = []
+    for line in [*stream.split(b"\n"), b""]:
+        line = line.removesuffix(b"\r")
+        if line.startswith(b"data:"):
+            data.append(line[5:].removeprefix(b" "))
+        elif not line:
+            events += [b"\n".join(data)] if b"".join(data) or len(data) > 1 else []
+            data = []
+    return events
+
+
+@given(st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r\n"])), max_size=12), st.booleans(), st.data())
+def test_any_lines_make_the_events_the_standard_says(
+    lines: list[tuple[bytes, bytes]], ended: bool, draw: st.DataObject
+) -> None:
+    stream = b"".join(line + end for line, end in lines) + (b"\n\n" if ended else b"")
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert read(pieces) == slowly(stream)
