@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import signal
 import socket
 from collections.abc import Callable
 
@@ -31,8 +32,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)
     say(f"Serving the OpenAI Images API on {address_of(listener)}/v1")
+    server = DrainingServer(app, draining, settings)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
+        signal.signal(signal.SIGHUP, server.handle_exit)  # else a closed terminal would leave jobs with vendors running
     try:
-        DrainingServer(app, draining, settings).run(sockets=[listener])
+        server.run(sockets=[listener])
     finally:
         listener.close()
 

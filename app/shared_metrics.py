@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.samples import Sample
@@ -82,6 +82,8 @@ def join(folder: Path, place: int) -> SharedMetrics:
     """Make this process the worker of that place; to be called before any metric is made."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: place)  # type: ignore[no-untyped-call]
+    # On the page by its file alone. More of them than workers: some have been replaced.
+    Counter("gateway_worker_starts_total", "Worker processes started, replacements included", registry=None).inc()
     return SharedMetrics(folder, place)
 
 
@@ -102,6 +104,14 @@ class SharedMetrics:
 
     folder: Path
     place: int
+
+    def leave(self) -> None:
+        """End without a supervisor, who would remove the folder: take what is this worker's out of it, and the folder
+        with the last."""
+        for file in (*self.folder.glob(f"*_{self.place}.db"), _written(self.folder, self.place)):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others are still there
+            self.folder.rmdir()
 
     async def keep_writing(self, shown: Sequence[Shown]) -> None:
         """Write down what these collectors see, until cancelled."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pickle
@@ -15,6 +16,8 @@ from app.log import set_up_logging
 from app.settings import Settings
 from app.shared_metrics import join
 
+BEAT_S = 1.0
+"""Between two signs of life."""
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
@@ -39,23 +42,36 @@ def main() -> int:
 
     def ready() -> None:
         asyncio.get_running_loop().add_reader(_STDIN, supervisor_left)
-        _report(None)
+        _beat(_report(None))
 
     def supervisor_left() -> None:
         # Nothing more is ever written into the pipe: this is its end.
         asyncio.get_running_loop().remove_reader(_STDIN)
         server.all_leave()
 
+    supervisor = os.getppid()
     server = DrainingServer(app, draining, settings, one_of_several=True, on_ready=ready)
     with socket.socket(fileno=descriptor) as listener:
         server.run(sockets=[listener])
+    if os.getppid() != supervisor:
+        shared.leave()
     return 0 if server.started else 1
 
 
-def _report(failure: str | None) -> None:
-    """Tell the supervisor; nothing else may be written to where it reads."""
-    os.write(_STDOUT, json.dumps({"failure": failure}).encode() + b"\n")
+def _report(failure: str | None) -> int:
+    """Tell the supervisor, and keep its pipe for it alone: what else is written to standard output goes to the log."""
+    pipe = os.dup(_STDOUT)
+    os.set_blocking(pipe, False)
     os.dup2(_STDERR, _STDOUT)
+    os.write(pipe, json.dumps({"failure": failure}).encode() + b"\n")
+    return pipe
+
+
+def _beat(pipe: int) -> None:
+    """Say every second that the event loop runs."""
+    with contextlib.suppress(OSError):  # the supervisor is gone, or does not read
+        os.write(pipe, b".")
+    asyncio.get_running_loop().call_later(BEAT_S, _beat, pipe)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def test_a_second_signal_waits_for_nobody_but_the_cancelling(vendors: Vendors, t
     with Serving(vendors.url, tmp_path, GATEWAY_DRAIN_SECONDS="600", GATEWAY_DRAIN_DELAY_S="600") as gateway:
         asked = gateway.asking(job("fal"))
         until(lambda: gateway.total("gateway_offer_in_flight") == 1)
-        gateway.terminate()
+        gateway.process.send_signal(signal.SIGHUP)  # a terminal that is closed
         until(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
         gateway.process.send_signal(signal.SIGINT)
         assert asked.result().json()["error"]["code"] == "shutting_down"

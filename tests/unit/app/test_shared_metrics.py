@@ -98,6 +98,19 @@ async def test_a_dead_worker_is_counted_and_not_seen(folder: Path) -> None:
     again.busy.inc(2)
     page = await again.page()
     assert (page["counted_total"], page["busy"], page['added{about="fal"}']) == (6.0, 3.0, 5.0)
+    assert page["gateway_worker_starts_total"] == 3.0
+
+
+def test_workers_without_a_supervisor_leave_nothing_behind(folder: Path) -> None:
+    one, other = Worker(folder, 0, fal=3.0), Worker(folder, 1)
+    one.shared._write(one.seen)
+    one.shared.leave()
+    left = [file.name for file in folder.iterdir()]
+    assert left
+    assert not any("0" in name for name in left)
+    other.shared.leave()
+    assert not folder.exists()
+    folder.mkdir()  # for the fixture to remove
 
 
 async def test_a_folder_that_cannot_be_written_to_ends_nothing(folder: Path) -> None:
@@ -110,6 +123,7 @@ async def test_a_folder_that_cannot_be_written_to_ends_nothing(folder: Path) -> 
 
 def test_alone_a_metric_is_a_number_whatever_the_environment_says(folder: Path) -> None:
     join(folder, 0)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
     stay_alone()
     Counter("counted", "Counted", registry=CollectorRegistry()).inc()
-    assert list(folder.iterdir()) == []
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
