@@ -29,8 +29,10 @@ def litellm() -> Path:
     program, installed = folder / "bin" / "litellm", folder / "installed.lock"
     if not program.exists() or not installed.exists() or installed.read_text() != lock.read_text():
         shutil.rmtree(folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", folder])
-        _run([folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", lock])
+        installed_by([sys.executable, "-m", "venv", folder])
+        installed_by(
+            [folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+        )
         shutil.copy(lock, installed)
     return program
 
@@ -46,7 +48,9 @@ def portkey() -> Path:
         folder.mkdir(parents=True)
         for pin in (lock, PINS / "package.json"):
             shutil.copy(pin, folder)
-        _run(["npm", "ci", "--omit-lockfile-registry-resolved", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+        installed_by(
+            ["npm", "ci", "--omit-lockfile-registry-resolved", "--ignore-scripts", "--no-audit", "--no-fund"], folder
+        )
     return script
 
 
@@ -60,9 +64,9 @@ def nginx() -> Path:
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         raise NotInstalledError("nginx is not installed, and this is no Debian to take it from")
     folder.mkdir(parents=True, exist_ok=True)
-    _run(["apt-get", "download", "nginx"], folder)
+    installed_by(["apt-get", "download", "nginx"], folder)
     for package in folder.glob("nginx_*.deb"):
-        _run(["dpkg", "-x", package, folder])
+        installed_by(["dpkg", "-x", package, folder])
     if not unpacked.exists():
         raise NotInstalledError("the distribution's nginx holds no program")
     return unpacked
@@ -88,7 +92,7 @@ INSTALLERS: Final[Mapping[str, Callable[[], Path]]] = MappingProxyType(
 )
 
 
-def _run(command: Sequence[str | Path], folder: Path | None = None) -> None:
+def installed_by(command: Sequence[str | Path], folder: Path | None = None) -> None:
     """Raises NotInstalledError with the last line the command said."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed commands, no shell
