@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow check parity bench bench-routing bench-http soak clean lock
+.PHONY: run test test-slow check parity bench bench-routing bench-http bench-clients soak clean lock
 
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
@@ -27,6 +27,10 @@ bench-routing: $(VENV)/.development
 # The running gateway against the vendor simulator in scripted trouble.
 bench-http: $(VENV)/.development
 	$(BIN)/python -m benchmarks.over_http
+
+# HTTP clients in the place of the one our transport uses; about half an hour. Installs them into .cache/bench.
+bench-clients: $(VENV)/.development
+	$(BIN)/python -m benchmarks.http_clients
 
 # A mixed load with trouble for SOAK_SECONDS (an hour) at SOAK_RATE requests a second (1), at the lowest priority.
 soak: $(VENV)/.development

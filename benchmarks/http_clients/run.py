@@ -60,11 +60,14 @@ def run(scenarios: Sequence[Scenario], names: Sequence[str], *, rounds: int, say
             if not candidate.own and not candidate.http2:
                 results.behaviour[candidate.name] = _observed(bench, candidate)
                 say(f"{candidate.name}: {results.behaviour[candidate.name]}")
-        for number in range(rounds):
-            for scenario in scenarios:
-                for candidate in chosen if number % 2 == 0 else chosen[::-1]:
-                    if takes_part(candidate, scenario):
-                        _measure(bench, scenario, candidate, results, say)
+        try:
+            for number in range(rounds):
+                for scenario in scenarios:
+                    for candidate in chosen if number % 2 == 0 else chosen[::-1]:
+                        if takes_part(candidate, scenario):
+                            _measure(bench, scenario, candidate, results, say)
+        except KeyboardInterrupt:
+            say("interrupted: told is what was measured until now")
     return results
 
 
