@@ -28,6 +28,8 @@ _DATA_URL_HEAD = 256
 _PIECE = PIECE_BYTES // 3 * 4
 """Bytes of text that are decoded, or unescaped, at a time."""
 _COPIED = 1024 * 1024
+_SEARCHED = 256 * 1024
+"""Bytes of a string that are searched at a time."""
 _LONGEST_ESCAPE = 6
 """Bytes of ``\\u003d``."""
 
@@ -125,6 +127,14 @@ class Base64Blob:
         return f"Base64Blob({self.length} bytes, {self.media_type or 'unknown type'})"
 
 
+def in_place(blob: Blob) -> bytes | memoryview:
+    """The image bytes for a look in place: a mapped file as it lies, anything else read.
+
+    Whoever looks lets go of the pages behind it. Raises BlobDamagedError when they cannot be had.
+    """
+    return blob.data if isinstance(blob, MemoryBlob) else blob.read()
+
+
 def cut(body: Bytes, *, text_limit: int | None = None, gather: Gather = b"".join) -> tuple[bytes, tuple[Blob, ...]]:
     """Split a JSON body into a small skeleton and the long base64 strings that stood in it.
 
@@ -144,13 +154,13 @@ def cut(body: Bytes, *, text_limit: int | None = None, gather: Gather = b"".join
     while (start := body.find(b'"', at)) != -1:
         if start - taken > most:
             raise TextTooLargeError
-        end = _string_end(body, start, ceiling=taken + most)
+        end, escape = _string_end(body, start, ceiling=taken + most)
         if end == -1:
             break
         at = end + 1
         if end - start <= CUT_THRESHOLD or _COLON_NEXT.match(body, at):
             continue
-        if (blob := _as_blob(view, start + 1, end, body.find(b"\\", start + 1, end), gather)) is not None:
+        if (blob := _as_blob(view, start + 1, end, escape, gather)) is not None:
             pieces.append(bytes(view[kept:start]))
             pieces.append(json.dumps({BLOB_KEY: len(blobs)}).encode())
             blobs.append(blob)
@@ -169,19 +179,31 @@ def blob_of_text(text: bytes | memoryview) -> Blob | None:
     return _as_blob(view, 0, len(view), -1, b"".join)
 
 
-def _string_end(body: Bytes, start: int, *, ceiling: int) -> int:
-    end = body.find(b'"', start + 1)
-    if end == -1 or _backslashes_before(body, end, start + 1) % 2 == 0:
-        return end
+def _string_end(body: Bytes, start: int, *, ceiling: int) -> tuple[int, int]:
+    """Where a string that begins at ``start`` ends, and where its first backslash is; -1 for what there is not.
+
+    By the piece, whose pages are let go of: both are looked for while it is at hand, and no more of it is held.
+    """
+    at, end, escape = start + 1, -1, -1
+    while end == -1 and at < len(body):
+        stop = min(at + _SEARCHED, len(body))
+        end = body.find(b'"', at, stop)
+        if escape == -1:
+            escape = body.find(b"\\", at, stop if end == -1 else end)
+        if end == -1:
+            at = stop
+            let_go(body)
+    if end == -1 or escape == -1 or _backslashes_before(body, end, start + 1) % 2 == 0:
+        return end, escape
     # A string with quotes in it is no image, so all of it counts as text. There may be millions of them.
     at = end + 1
     while (found := _TEXT.match(body, at, at + _PIECE)) is not None and found.end() > at:
         at = found.end()
         if body[at : at + 1] == b'"':
-            return at
+            return at, escape
         if at > ceiling:
             raise TextTooLargeError
-    return at if body[at : at + 1] == b'"' else -1
+    return (at if body[at : at + 1] == b'"' else -1), escape
 
 
 def _backslashes_before(body: Bytes, end: int, floor: int) -> int:
@@ -217,12 +239,16 @@ def _unescaped(body: memoryview, start: int, escape: int, end: int) -> Iterator[
 
 def _as_blob(body: memoryview, start: int, end: int, escape: int, gather: Gather) -> Blob | None:
     """The string between these positions as a blob, if it is one. ``escape``: where its first backslash is, or -1."""
-    text = body[start:end]
+    text, padding = body[start:end], b""
     if escape != -1:
         # Google may write "=" as an escape, PHP every "/". What stands before the first one, often the whole picture
         # but its padding, is taken as it is; a real parser reads the rest.
+        in_place = not body.readonly and end - escape <= _LOOK
         try:
-            text = memoryview(gather(_unescaped(body, start, escape, end)))
+            if in_place:
+                text, padding = body[start:escape], b"".join(_unescaped(body, escape, escape, end))
+            else:
+                text = memoryview(gather(_unescaped(body, start, escape, end)))
         except ValueError:
             return None
     media_type = ""
@@ -234,6 +260,9 @@ def _as_blob(body: memoryview, start: int, end: int, escape: int, gather: Gather
         media_type = meta[5:].split(b";")[0].decode("ascii", "replace").lower()
         text = text[len(meta) + 1 :]
     # Both ends stand for the whole: looking at all of it takes longer than parsing it would.
-    if (bytes(text[:_LOOK]) + bytes(text[-_LOOK:])).translate(None, _ALPHABET):
+    if (bytes(text[:_LOOK]) + bytes(text[-_LOOK:]) + padding).translate(None, _ALPHABET):
         return None
+    if padding:  # put where its escape begins: the string is whole without being copied, and nobody else reads it
+        body[escape : escape + len(padding)] = padding
+        text = body[escape - len(text) : escape + len(padding)]
     return Base64Blob(text, media_type)

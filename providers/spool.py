@@ -62,11 +62,12 @@ class Spool:
             raise SpoolFailedError("the spool file takes no more bytes") from failed
 
     def finish(self) -> bytes | mmap.mmap:
-        """The whole body. The file is closed; the mapping alone keeps its bytes until it is dropped."""
+        """The whole body. The file is closed; the mapping alone keeps its bytes until it is dropped, and may be written
+        to by whoever cuts it."""
         if self._file is None:
             return bytes(self._memory)
         try:
-            mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_READ)
+            mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_WRITE)
         except (OSError, ValueError) as failed:  # ValueError: the file is shorter than what was written to it
             raise SpoolFailedError("the spool file cannot be mapped") from failed
         finally:

@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 256, 257
 _SHORT, _LONG = 3, 4
 
 
-def bmff_size(data: bytes) -> tuple[int, int]:
+def bmff_size(data: bytes | memoryview) -> tuple[int, int]:
     """Of AVIF and HEIC: the largest of the sizes stated, since a grid states its tiles' size as well as its own.
 
     A rotation or a crop that the file asks for is not applied (encoders of HEIC pad small and odd sizes, and crop them
@@ -33,13 +33,13 @@ def bmff_size(data: bytes) -> tuple[int, int]:
     return largest
 
 
-def bmff_is_whole(data: bytes) -> bool:
+def bmff_is_whole(data: bytes | memoryview) -> bool:
     """Whether the boxes of an AVIF or HEIC file, the one with the picture data among them, fill it to its end."""
     held = any(_boxes(data, 0, len(data), b"mdat"))
     return held and max(end for _, end in _boxes(data, 0, len(data), None)) == len(data)
 
 
-def _boxes(data: bytes, start: int, end: int, wanted: bytes | None) -> Iterator[tuple[int, int]]:
+def _boxes(data: bytes | memoryview, start: int, end: int, wanted: bytes | None) -> Iterator[tuple[int, int]]:
     """Where the contents of each box of this name, or of every box, begin and end."""
     at = start
     for _ in range(MAX_BOXES):
@@ -59,14 +59,14 @@ def _boxes(data: bytes, start: int, end: int, wanted: bytes | None) -> Iterator[
         at += length
 
 
-def bmp_size(data: bytes) -> tuple[int, int]:
+def bmp_size(data: bytes | memoryview) -> tuple[int, int]:
     """Of BMP: a negative height means that rows stand from top to bottom."""
     (header,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if header == 12 else "<ii", data, 18)
     return max(0, width), abs(height)
 
 
-def tiff_size(data: bytes) -> tuple[int, int]:
+def tiff_size(data: bytes | memoryview) -> tuple[int, int]:
     """Of TIFF: the first picture's, as it is stored."""
     order = "<" if data[:1] == b"I" else ">"
     (directory,) = struct.unpack_from(f"{order}I", data, 4)

@@ -11,11 +11,12 @@ from PIL import Image
 from app.media.decoding import MAX_PIXELS
 from app.media.sniff import ImageFormat
 from providers.blobs import MemoryBlob
+from providers.mapped import let_go
 from providers.spool import Spool
 
 MAX_BYTES = 5 * MAX_PIXELS
 """More than any file made here can have: a PNG of the largest picture, not compressed at all, has 4 bytes a pixel."""
-_SLICE = 1024 * 1024
+_SLICE = 256 * 1024
 """Bytes copied at a time."""
 
 
@@ -26,7 +27,8 @@ def spooled(pieces: Iterable[bytes | memoryview], format: ImageFormat, directory
         for piece in pieces:
             view = memoryview(piece)
             for start in range(0, len(view), _SLICE):
-                spool.write(bytes(view[start : start + _SLICE]))
+                spool.write(view[start : start + _SLICE])
+                let_go(view)
         return _finished(spool, format)
     finally:
         spool.close()

@@ -138,7 +138,7 @@ def _padded(first: Image.Image, frame: Frame, source: Blob) -> Blob:
     left, top, right, bottom = frame.inner
     padded = Image.new(first.mode, frame.size, _PADDING if first.mode == "RGB" else (*_PADDING, 255))
     padded.paste(_part(first, Box(0, 0, *first.size), (right - left, bottom - top)), (left, top))
-    lossless = first.mode == "RGBA" or sniff(source.read()[:HEAD_BYTES]) is ImageFormat.PNG
+    lossless = first.mode == "RGBA" or sniff(next(source.pieces(), b"")[:HEAD_BYTES]) is ImageFormat.PNG
     out = io.BytesIO()
     profile = first.info.get("icc_profile", b"")
     if lossless:

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from app.media.headers import bmff_is_whole, bmff_size, bmp_size, tiff_size
 
+Data = bytes | memoryview
+"""A whole file: in memory, or mapped and looked at where it lies."""
 HEAD_BYTES = 64
 """Bytes from the start of a file that ``sniff`` needs at most."""
 TRAILING_BYTES = 1024
@@ -90,13 +92,13 @@ def _by_brand(brand: bytes, others: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brand in _HEIC_BRANDS else None
 
 
-def measure(data: bytes) -> Measured:
+def measure(data: Data) -> Measured:
     """Format, width and height from the headers alone. Raises NotAnImageError and nothing else.
 
     Reads every format but SVG, of which it says that it is not read here. A file cut off after its header measures
     well: see ``is_complete``.
     """
-    format = sniff(data[:HEAD_BYTES])
+    format = sniff(bytes(data[:HEAD_BYTES]))
     try:
         match format:
             case ImageFormat.PNG:
@@ -124,14 +126,14 @@ def measure(data: bytes) -> Measured:
     return Measured(format, width, height)
 
 
-def _measure_png(data: bytes) -> tuple[int, int]:
+def _measure_png(data: Data) -> tuple[int, int]:
     length, name, width, height = struct.unpack_from(">I4sII", data, 8)
     if length != 13 or name != b"IHDR" or max(width, height) > 0x7FFF_FFFF:
         raise NotAnImageError("the png header is damaged")
     return width, height
 
 
-def _measure_jpeg(data: bytes) -> tuple[int, int]:
+def _measure_jpeg(data: Data) -> tuple[int, int]:
     position = 2
     for _ in range(_JPEG_MAX_SEGMENTS):
         if data[position] != 0xFF:
@@ -154,8 +156,8 @@ def _measure_jpeg(data: bytes) -> tuple[int, int]:
     raise NotAnImageError("the jpeg header states no size")
 
 
-def _measure_webp(data: bytes) -> tuple[int, int]:
-    match data[12:16]:
+def _measure_webp(data: Data) -> tuple[int, int]:
+    match bytes(data[12:16]):
         case b"VP8 ":
             tag, start, width, height = struct.unpack_from("<B2x3sHH", data, 20)
             if tag & 1 or start != b"\x9d\x01\x2a":

@@ -5,6 +5,8 @@ Everything else goes: EXIF, XMP and IPTC, which may hold a place and a name, tex
 stands behind the end. So a file can carry nothing to a vendor but a picture. Names are listed that stay, not names that
 go, because tools find ever new places for EXIF.
 
+A mapped file is looked at where it lies, and its pages are let go of behind the look: it is never in memory whole.
+
 Sources: the PNG specification, third edition (W3C); ITU-T T.81 (JPEG), ICC.1 annex B, C2PA 2.1 appendix A; RFC 9649.
 """
 
@@ -15,7 +17,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from app.media.sniff import TRAILING_BYTES, ImageFormat, NotAnImageError
+from app.media.sniff import TRAILING_BYTES, Data, ImageFormat, NotAnImageError
+from providers.mapped import let_go
 
 MAX_PARTS = 100_000
 """Chunks or segments of one file. A PNG of 50 MiB in the usual 8 KiB chunks has 6,400; this bounds hostile ones."""
@@ -36,9 +39,9 @@ _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 _SOI, _EOI, _SOS, _APP, _COMMENT = 0xD8, 0xD9, 0xDA, range(0xE0, 0xF0), 0xFE
 MAX_FILL = 4096
 """Fill bytes before a marker of a JPEG. There may be any number (T.81, B.1.1.2); encoders write none, or a few."""
-SEARCHED = 1024 * 1024
-"""Bytes searched at a time for the end of a scan. A search holds the interpreter's lock: of 50 MB at once, up to 0.4 s
-in which the event loop stands still."""
+SEARCHED = 256 * 1024
+"""Bytes searched at a time for the end of a scan, or counted towards a checksum. A search holds the interpreter's lock:
+of 50 MB at once, up to 0.4 s in which the event loop stands still; of this, 2 ms."""
 _MARKER = re.compile(rb"\xff{1,%d}+(.)" % MAX_FILL, re.DOTALL)
 _AFTER_SCAN = re.compile(rb"\xff[^\xff\x00\xd0-\xd7]", re.DOTALL)
 _FOREIGN = re.compile(rb"PK\x03\x04|PK\x05\x06|%PDF-|<[!?/a-zA-Z]")
@@ -60,7 +63,7 @@ class Stripped:
     animated: bool
 
 
-def stripped(data: bytes, format: ImageFormat) -> Stripped:
+def stripped(data: Data, format: ImageFormat) -> Stripped:
     """The bare file. ``format`` is PNG, JPEG or WEBP and already known from the first bytes.
 
     Raises NotAnImageError when the structure is damaged or cut short, or when something else is appended.
@@ -75,7 +78,7 @@ def stripped(data: bytes, format: ImageFormat) -> Stripped:
 class _Kept:
     """Collects ranges of the file; those that touch become one piece."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: Data) -> None:
         self._data = data
         self._ranges: list[tuple[int, int]] = []
 
@@ -96,15 +99,18 @@ class _Kept:
         return Stripped(self.pieces(), self.length != len(self._data), orientation, animated)
 
 
-def _png(data: bytes) -> Stripped:
+def _png(data: Data) -> Stripped:
     kept = _Kept(data)
     kept.keep(0, 8)
     view = memoryview(data)
     # Each may come once but the picture's own. A decoder reads every one it is given: six thousand profiles of 8 KB,
     # which unpack to 8 MiB each, are minutes of a worker thread.
     seen: set[bytes] = set()
-    at, orientation, animated, pictured = 8, 1, False, False
+    at, behind, orientation, animated, pictured = 8, 0, 1, False, False
     for _ in range(MAX_PARTS):
+        if at - behind >= SEARCHED:
+            let_go(view)
+            behind = at
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
@@ -115,7 +121,7 @@ def _png(data: bytes) -> Stripped:
         if name in _PNG_KEPT:
             again = name in seen and name != b"IDAT"
             seen.add(name)
-            if struct.unpack_from(">I", data, end - 4)[0] != zlib.crc32(view[at + 4 : end - 4]):
+            if struct.unpack_from(">I", data, end - 4)[0] != _checksum(view[at + 4 : end - 4]):
                 if critical:
                     raise _damaged()
             elif not again:
@@ -123,7 +129,7 @@ def _png(data: bytes) -> Stripped:
             elif critical:
                 raise _damaged()
         elif name == b"eXIf":
-            orientation = orientation_of(data[at + 8 : end - 4])
+            orientation = orientation_of(bytes(view[at + 8 : end - 4]))
         elif name == b"acTL":
             animated = struct.unpack_from(">I", data, at + 8)[0] > 1
         pictured = pictured or name == b"IDAT"
@@ -136,7 +142,17 @@ def _png(data: bytes) -> Stripped:
     raise _damaged()
 
 
-def _jpeg(data: bytes) -> Stripped:
+def _checksum(chunk: memoryview) -> int:
+    """Of a chunk's name and content; counting holds no lock."""
+    counted = 0
+    for at in range(0, len(chunk), SEARCHED):
+        counted = zlib.crc32(chunk[at : at + SEARCHED], counted)
+        if len(chunk) > SEARCHED:
+            let_go(chunk)
+    return counted
+
+
+def _jpeg(data: Data) -> Stripped:
     kept = _Kept(data)
     kept.keep(0, 2)
     at, orientation, framed, scans = 2, 0, False, 0
@@ -160,8 +176,8 @@ def _jpeg(data: bytes) -> Stripped:
             if at > len(data):
                 raise _cut_short()
             if marker == _COMMENT or (marker in _APP and not _is_kept(data, marker, inside)):
-                if marker == 0xE1 and not orientation and data.startswith(b"Exif\0", inside):
-                    orientation = orientation_of(data[inside:at])
+                if marker == 0xE1 and not orientation and data[inside : inside + 5] == b"Exif\0":
+                    orientation = orientation_of(bytes(data[inside:at]))
                 continue
         framed = framed or marker in _SOF
         if marker == _SOS:
@@ -173,20 +189,22 @@ def _jpeg(data: bytes) -> Stripped:
     raise _damaged()
 
 
-def _behind_scan(data: bytes, start: int) -> int:
+def _behind_scan(data: Data, start: int) -> int:
     """Where the marker behind a scan's data stands."""
     for at in range(start, len(data), SEARCHED):
         # One byte more than the step: a marker has two, and may stand across the border.
-        if (found := _AFTER_SCAN.search(data, at, at + SEARCHED + 1)) is not None:
+        found = _AFTER_SCAN.search(data, at, at + SEARCHED + 1)
+        let_go(data)
+        if found is not None:
             return found.start()
     raise _cut_short()
 
 
-def _is_kept(data: bytes, marker: int, inside: int) -> bool:
-    return any(marker == listed and data.startswith(head, inside) for listed, head in _JPEG_KEPT)
+def _is_kept(data: Data, marker: int, inside: int) -> bool:
+    return any(marker == listed and data[inside : inside + len(head)] == head for listed, head in _JPEG_KEPT)
 
 
-def _webp(data: bytes) -> Stripped:
+def _webp(data: Data) -> Stripped:
     (stated,) = struct.unpack_from("<I", data, 4)
     stop = stated + 8
     if stop > len(data):
@@ -201,7 +219,7 @@ def _webp(data: bytes) -> Stripped:
         if end > stop:
             raise _cut_short()
         if name == b"EXIF":
-            orientation = orientation_of(data[at + 8 : at + 8 + length])
+            orientation = orientation_of(bytes(data[at + 8 : at + 8 + length]))
         elif name in _WEBP_KEPT:
             kept.keep(at, end)
             if name == b"VP8X" and flags_at is None:
@@ -227,11 +245,11 @@ def _unflagged(pieces: tuple[memoryview, ...], flags: int) -> tuple[bytes | memo
     return (bytes(first[:8]) + bytes([flags & ~_WEBP_METADATA]), first[9:], *pieces[1:])
 
 
-def _check_behind(data: bytes, end: int, *, camera: bool = False) -> None:
+def _check_behind(data: Data, end: int, *, camera: bool = False) -> None:
     """What stands behind the picture is always left out. Raises NotAnImageError when it is no mere padding or note."""
     if len(data) - end <= TRAILING_BYTES and not _FOREIGN.search(data, end):
         return
-    if not (camera and (_CAMERA.match(data, end) or data.endswith(_SAMSUNG_END))):
+    if not (camera and (_CAMERA.match(data, end) or data[-len(_SAMSUNG_END) :] == _SAMSUNG_END)):
         raise NotAnImageError("something else stands behind the end of the picture")
 
 

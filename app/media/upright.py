@@ -19,9 +19,10 @@ from PIL import Image
 
 from app.media.decoding import check_pixels, decoded, has_transparency
 from app.media.keeping import encoded, spooled
-from app.media.sniff import HEAD_BYTES, ImageFormat, NotAnImageError, measure, sniff
+from app.media.sniff import HEAD_BYTES, Data, ImageFormat, NotAnImageError, measure, sniff
 from app.media.stripping import Stripped, stripped
-from providers.blobs import Base64Blob, MemoryBlob
+from providers.blobs import Base64Blob, MemoryBlob, in_place
+from providers.mapped import let_go
 from providers.spec.blob import Blob, BlobDamagedError, InlineBlob
 
 PASSED = (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP)
@@ -50,7 +51,7 @@ class Upright:
 class Opened:
     """A file that was looked at: its bytes, its format, and its structure where ``PASSED`` has it."""
 
-    data: bytes
+    data: Data
     format: ImageFormat
     width: int
     height: int
@@ -64,10 +65,14 @@ class Opened:
     def pixels(self) -> tuple[Image.Image, bool]:
         """The picture upright, and whether there are more frames. Raises NotAnImageError when it is damaged."""
         if self.structure is None:
-            return decoded(self.data, self.format)
-        bare = b"".join(self.structure.pieces) if self.structure.changed else self.data
+            return decoded(self._copied(), self.format)
+        bare = b"".join(self.structure.pieces) if self.structure.changed else self._copied()
+        let_go(self.data)
         image, frames = decoded(bare, self.format, self.structure.orientation)
         return image, frames or self.structure.animated
+
+    def _copied(self) -> bytes:
+        return self.data if isinstance(self.data, bytes) else MemoryBlob(self.data).read()
 
 
 def opened(blob: Blob) -> Opened:
@@ -76,12 +81,12 @@ def opened(blob: Blob) -> Opened:
     Raises NotAnImageError with a clause for the caller: "it is ...", "the file ...".
     """
     try:
-        data = blob.read()
+        data = in_place(blob)
     except BlobDamagedError:
         raise NotAnImageError("the base64 text is damaged") from None
     if not data:
         raise NotAnImageError("it is empty")
-    format = sniff(data[:HEAD_BYTES])
+    format = sniff(bytes(data[:HEAD_BYTES]))
     if format is None:
         raise NotAnImageError(f"its bytes are no image of a kind known here; {_TAKEN}")
     if format is ImageFormat.SVG:

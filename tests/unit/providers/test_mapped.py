@@ -5,7 +5,9 @@ from __future__ import annotations
 import mmap
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,33 @@ def test_a_large_answer_is_cut_and_read_without_being_held() -> None:
     file = mapped(b"x" * LENGTH)
     assert len(MemoryBlob(memoryview(file)).read()) == LENGTH
     assert held_of_files() - before < LENGTH // 8
+
+
+@on_linux
+def test_while_a_large_answer_is_cut_a_piece_of_it_is_held() -> None:
+    class Watched(mmap.mmap):
+        most = 0
+
+        def find(self, *what: Any) -> int:
+            found = super().find(*what)
+            self.most = max(self.most, held_of_files())
+            return found
+
+    with tempfile.TemporaryFile() as file:
+        file.write(b'{"data": "' + b"QUFB" * (LENGTH // 4 - 1) + b'QUE\\u003d"}')
+        file.flush()
+        body = Watched(file.fileno(), 0)
+    before = held_of_files()
+    tracemalloc.start()
+    try:
+        _, (image,) = cut(body)
+        assert tracemalloc.get_traced_memory()[1] < LENGTH // 8
+    finally:
+        tracemalloc.stop()
+    assert image.length == LENGTH // 4 * 3 - 1
+    let_go(body)
+    assert bytes(image.base64()[-4:]) == b"QUE="
+    assert 0 < body.most - before < LENGTH // 8
 
 
 @pytest.mark.parametrize("data", [b"abc", bytearray(b"abc"), memoryview(b"abc")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -42,11 +43,15 @@ def archive(length: int = 0) -> bytes:
 
 def result(data: bytes, format: ImageFormat) -> tuple[bytes, Stripped]:
     found = stripped(data, format)
+    in_place = stripped(memoryview(data), format)
+    assert in_place == found
     return b"".join(found.pieces), found
 
 
 def refused(data: bytes, format: ImageFormat) -> str:
     with pytest.raises(NotAnImageError) as raised:
+        stripped(memoryview(data), format)
+    with pytest.raises(NotAnImageError, match=f"^{re.escape(str(raised.value))}$"):
         stripped(data, format)
     return str(raised.value)
 

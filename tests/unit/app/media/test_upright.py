@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from app.media.sniff import NotAnImageError
 from app.media.upright import Upright, upright
 from providers.blobs import Base64Blob, MemoryBlob
 from providers.spec.blob import InlineBlob
-from tests.unit.app.media.photographs import PLACE, bomb, difference, exif, opened, saved, scene
+from tests.unit.app.media.photographs import PLACE, bomb, chunk, difference, exif, opened, png_with, saved, scene
 
 PASSED = ("PNG", "JPEG", "WEBP")
 CONVERTED = ("GIF", "AVIF", "HEIC", "BMP", "TIFF")
@@ -29,6 +30,18 @@ def refused(data: bytes) -> str:
     with pytest.raises(NotAnImageError) as raised:
         made(data)
     return str(raised.value)
+
+
+def test_a_large_upright_file_is_looked_at_without_a_copy() -> None:
+    length = 8 * 1024 * 1024
+    data = png_with(saved(scene(), "PNG"), chunk(b"IDAT", bytes(length)))
+    tracemalloc.start()
+    try:
+        ready = upright(MemoryBlob(memoryview(data)))
+        assert tracemalloc.get_traced_memory()[1] < length // 8
+    finally:
+        tracemalloc.stop()
+    assert ready.blob.length == len(data)
 
 
 @pytest.mark.parametrize("format", PASSED)
