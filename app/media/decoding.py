@@ -101,6 +101,8 @@ def _opened(data: bytes, format: ImageFormat) -> Image.Image:
         file = pillow_heif.open_heif(data)
         check_pixels(*file.size)
         return file.to_pillow()
+    if format is ImageFormat.TIFF and directories.is_strange(data):
+        raise NotAnImageError("its directory has entries that no TIFF has")
     image = Image.open(io.BytesIO(data), formats=(_READERS[format],))
     if format is ImageFormat.BMP and image.info.get("compression") in _BMP_RUNS:
         raise NotAnImageError("it is a BMP of run lengths; uncompressed ones are taken")

@@ -43,7 +43,7 @@ def gateway(simulator: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def assert_no_flood(log: Path) -> None:
-    """Each line is one of ours but for the one that the TIFF library has for a file it cannot read."""
+    """Each line is one of ours but for the few that the TIFF library has for a file it cannot read."""
     lines = log.read_text(errors="replace").splitlines()
     strange = [line for line in lines if not line.startswith("{")]
     assert len(strange) < 30, strange[:30]

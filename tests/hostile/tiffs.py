@@ -76,6 +76,9 @@ def cases() -> Iterator[Case]:
     yield upload("tiff of 500 entries, each of the same 4 MB", tiff(*far, extra=bytes(4 * MIB)), TAKEN)
     small = [(1000 + each, SHORT, 9, 0xFFFFFFF0) for each in range(20_000)]
     yield upload("tiff of 20,000 entries that lie beyond its end", tiff(*small), TAKEN, REFUSED)
+    for kind in (0, 14, 99):
+        strange = [(1000 + each, kind, 1, 8) for each in range(60_000)]
+        yield upload(f"tiff of 60,000 entries of kind {kind}", tiff((259, SHORT, 1, 5), *strange))
     ten = numbers(10 * MIB)
     for tag in (258, 338, 339, 273, 320):
         lying = tiff((tag, SHORT, len(ten) // 2, EXTRA), extra=ten)

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from app.media.decoding import decoded
-from app.media.directories import MAX_NUMBER_BYTES
-from app.media.sniff import ImageFormat
-from tests.hostile.tiffs import BYTES, EXTRA, LONG, SHORT, Entry, directory, numbers, tiff
+from app.media.directories import MAX_ENTRIES, MAX_NUMBER_BYTES
+from app.media.sniff import ImageFormat, NotAnImageError
+from tests.hostile.tiffs import BYTES, EXTRA, LONG, PLAIN, SHORT, Entry, directory, numbers, tiff
 
 MANY = numbers(MAX_NUMBER_BYTES + 1000)
 ORIENTATION, PROFILE, EXIF = 0x0112, 34675, 34665
@@ -58,3 +58,25 @@ def test_the_bound_holds_in_the_directories_a_tiff_leads_to(monkeypatch: pytest.
     decoded(tiff((EXIF, LONG, 1, EXTRA), extra=inner + MANY), ImageFormat.TIFF)
     assert seen
     assert all(0x9000 not in each for each in seen)
+
+
+@pytest.mark.parametrize("kind", [0, 14, 15, 19, 99, 65535])
+def test_entries_of_a_kind_there_is_none_of_are_refused(kind: int) -> None:
+    """The TIFF library would print two lines for each, past our log."""
+    with pytest.raises(NotAnImageError, match="entries that no TIFF has"):
+        decoded(tiff((40000, kind, 1, 8)), ImageFormat.TIFF)
+
+
+@pytest.mark.parametrize(("entries", "taken"), [(MAX_ENTRIES, True), (MAX_ENTRIES + 1, False)])
+def test_a_directory_has_a_bound(entries: int, taken: bool) -> None:
+    data = tiff(*((1000 + place, SHORT, 1, 8) for place in range(entries - len(PLAIN))))
+    if taken:
+        assert decoded(data, ImageFormat.TIFF)[0].size == (16, 16)
+    else:
+        with pytest.raises(NotAnImageError, match="entries that no TIFF has"):
+            decoded(data, ImageFormat.TIFF)
+
+
+@pytest.mark.parametrize("kind", [*range(1, 14), 16, 17, 18])
+def test_entries_of_every_kind_there_is_are_taken(kind: int) -> None:
+    assert decoded(tiff((40000, kind, 1, 8)), ImageFormat.TIFF)[0].size == (16, 16)
