@@ -53,6 +53,8 @@ class InlineBlob:
 
     def read(self) -> bytes:
         """The decoded bytes. Raises BlobDamagedError when the text is not strict standard base64."""
+        if len(self.text) % 4 or self.text.endswith("==="):  # padding too much, which the decoder lets pass
+            raise BlobDamagedError("the base64 text is damaged")
         try:
             return base64.b64decode(self.text, validate=True)
         except ValueError as broken:
