@@ -73,6 +73,7 @@ class Simulation:
             cwd=PROJECT_ROOT,
             stdin=subprocess.PIPE,  # at its end the simulator stops, also when this process is killed
             stdout=subprocess.DEVNULL,
+            process_group=0,  # Ctrl+C is for the gateway, which has yet to cancel jobs with it
         )
         try:
             deadline = time.monotonic() + _START_SECONDS
