@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
+from app.server import WIND_UP_SECONDS
+from benchmarks.rig.processes import SimulatorProcess
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
 from tests.e2e.serving import Serving, until
+from tests.redis_server import own_redis
 
 FOREVER = 60 * TIME_SCALE
 """Of the simulator: a minute of real time."""
@@ -74,3 +80,31 @@ def test_a_second_signal_waits_for_nobody_but_the_cancelling(vendors: Vendors, t
         assert asked.result().json()["error"]["code"] == "shutting_down"
         assert gateway.ended() == 0
     assert vendors.sums("fal")["cancelled"] == 1
+
+
+@contextmanager
+def stalled(simulator: SimulatorProcess) -> Iterator[None]:
+    """It accepts connections, and answers nothing while the block runs."""
+    process = simulator._process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_stop_comes_to_its_end_though_neither_vendors_nor_redis_answer(tmp_path: Path) -> None:
+    (tmp_path / "simulator").mkdir()
+    with own_redis() as redis, SimulatorProcess(tmp_path / "simulator", time_scale=TIME_SCALE) as simulator:
+        silent = Vendors(simulator.url)
+        silent.settle(provider="*", latency_s=FOREVER)
+        with Serving(simulator.url, tmp_path, REDIS_URL=redis.url, GATEWAY_DRAIN_SECONDS="0") as gateway:
+            asked = [gateway.asking(job(provider)) for provider in ("fal", "replicate", "gemini", "vertex")]
+            until(lambda: gateway.total("gateway_offer_in_flight") == len(asked))
+            with stalled(simulator), redis.stalled():
+                gateway.terminate()
+                assert {each.result().json()["error"]["code"] for each in asked} == {"shutting_down"}
+                assert gateway.process.wait(WIND_UP_SECONDS) == 0
+        silent.close()

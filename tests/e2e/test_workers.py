@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.demo import SIMULATED_KEY
 from tests.e2e.command import run
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
 from tests.e2e.serving import Serving, until
@@ -62,8 +63,9 @@ def who_served(gateway: Serving) -> set[int]:
 
 def folder_of(gateway: Serving) -> Path:
     """Where the workers' metrics lie: their last argument."""
-    line = Path(f"/proc/{serving(gateway)[0]}/cmdline").read_bytes().split(b"\0")
-    return Path(line[-2].decode())
+    line = Path(f"/proc/{serving(gateway)[0]}/cmdline").read_bytes()
+    assert SIMULATED_KEY.encode() not in line, "anybody on the machine can read it"
+    return Path(line.split(b"\0")[-2].decode())
 
 
 def test_every_scrape_shows_what_all_workers_did(gateway: Serving, vendors: Vendors) -> None:
