@@ -11,8 +11,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.accounts.keys import Keys
+from app.admission.descriptors import available
+from app.admission.limits import limits_for
+from app.admission.memory import memory_bytes
+from app.admission.visit import Admission
+from app.admission_metrics import AdmissionCollector, AdmissionMetrics
 from app.catalog.catalog import Catalog, UnknownModelError
 from app.catalog.load import load_catalog
+from app.doors.admitting import Admitting
 from app.doors.edge import Edge
 from app.doors.failures import answer_in_the_envelope
 from app.doors.hosted import routes as hosted
@@ -170,6 +176,22 @@ def _hosting(settings: Settings, workers: Workers, telemetry: Telemetry) -> Host
         raise StartError(str(unusable)) from None
 
 
+def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
+    limits = limits_for(
+        max_in_flight=settings.gateway_max_in_flight,
+        max_in_flight_per_key=settings.gateway_max_in_flight_per_key,
+        queue_limit=settings.gateway_queue_limit,
+        queue_s=settings.gateway_queue_seconds,
+        body_budget=settings.gateway_body_budget,
+        workers=settings.gateway_workers,
+        memory=memory_bytes(),
+        descriptors=available(),
+    )
+    admission = Admission(limits, AdmissionMetrics(telemetry.registry))
+    telemetry.show(AdmissionCollector(admission))
+    return admission
+
+
 def create_app(
     settings: Settings,
     *,
@@ -235,7 +257,7 @@ def create_app(
     answer_in_the_envelope(app)
     metrics_key = settings.gateway_metrics_key
     return Edge(
-        Shortcuts(app, openai_images.BUSIEST),
+        Admitting(Shortcuts(app, openai_images.BUSIEST), _admission(settings, telemetry)),
         permissions=permissions,
         keys=Keys(settings.api_keys),
         metrics_keys=Keys([metrics_key.get_secret_value()] if metrics_key is not None else []),

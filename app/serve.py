@@ -8,6 +8,8 @@ import signal
 import socket
 from collections.abc import Callable
 
+from app.admission.descriptors import raise_limit
+from app.admission.limits import too_few_descriptors
 from app.draining import Draining
 from app.main import StartError, create_app
 from app.settings import Settings
@@ -24,14 +26,21 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     demand_fast_parts()
     from app.server import WIND_UP_SECONDS, DrainingServer  # imports what was just asked for
 
+    descriptors = raise_limit()  # workers inherit it
+
+    def serving(address: str, how: str = "") -> None:
+        if (too_few := too_few_descriptors(settings.gateway_max_in_flight, descriptors)) is not None:
+            say(too_few)
+        say(f"Serving the OpenAI Images API on {address}/v1{how}")
+
     if settings.gateway_workers > 1:
-        _serve_with_workers(settings, say, WIND_UP_SECONDS)
+        _serve_with_workers(settings, serving, WIND_UP_SECONDS)
         return
     stay_alone()
     draining = Draining()
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)
-    say(f"Serving the OpenAI Images API on {address_of(listener)}/v1")
+    serving(address_of(listener))
     server = DrainingServer(app, draining, settings)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, server.handle_exit)  # else a closed terminal would leave jobs with vendors running
@@ -41,7 +50,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         listener.close()
 
 
-def _serve_with_workers(settings: Settings, say: Callable[[str], None], wind_up_s: float) -> None:
+def _serve_with_workers(settings: Settings, serving: Callable[[str, str], None], wind_up_s: float) -> None:
     if settings.redis_url is None:
         raise StartError(
             f"GATEWAY_WORKERS={settings.gateway_workers} needs REDIS_URL, because without it every worker would learn, "
@@ -50,12 +59,12 @@ def _serve_with_workers(settings: Settings, say: Callable[[str], None], wind_up_
     listener = listening(settings.gateway_host, settings.gateway_port)
     address = address_of(listener)
 
-    def serving() -> None:
-        say(f"Serving the OpenAI Images API on {address}/v1 with {settings.gateway_workers} workers")
+    def all_serve() -> None:
+        serving(address, f" with {settings.gateway_workers} workers")
 
     limit_s = settings.gateway_drain_delay_s + settings.gateway_drain_seconds + wind_up_s
     with listener:
-        if not asyncio.run(Supervisor(settings, listener, leave_limit_s=limit_s).run(serving)):
+        if not asyncio.run(Supervisor(settings, listener, leave_limit_s=limit_s).run(all_serve)):
             raise SystemExit(1)
 
 

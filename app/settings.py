@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.admission.limits import QUEUE_LIMIT, QUEUE_SECONDS
 from providers.registry import Access
 from providers.spec.request import OutputFormat
 
@@ -99,6 +100,16 @@ class Settings(BaseSettings):
     gateway_fetch_private: bool = False
     """Whether input images may be fetched from addresses that are not public, and over plain http. For tests and for
     callers who are all trusted."""
+    gateway_max_in_flight: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Image requests that are carried out at once. Unset: 10,000, or as many as open files allow."""
+    gateway_max_in_flight_per_key: int | None = Field(default=None, ge=1)
+    """Of these, with one key. Unset: as many; when all are taken, keys take turns."""
+    gateway_queue_limit: int = Field(default=QUEUE_LIMIT, ge=0)
+    """Requests that may wait to be carried out; 0: none waits."""
+    gateway_queue_seconds: float = Field(default=QUEUE_SECONDS, ge=0, le=600)
+    """Seconds each of them waits at most."""
+    gateway_body_budget: ByteSize | None = Field(default=None, ge=1024 * 1024)
+    """Bytes of bodies held at once: uploads, and images until they are sent. Unset: a quarter of the memory."""
     gateway_default_model: str = "gemini-3.1-flash-image-preview"
     gateway_api_keys: SecretStr | None = None
     """Comma-separated. Unset: loopback only."""

@@ -181,7 +181,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
-        """As ``hang_up.WhenLost``."""
+        """As ``hang_up.WhenLost``. Reading goes on, or nothing would be noticed: it may stand still since a large body
+        came faster than it was taken, and would begin again only where more of it is asked for."""
+        self.flow.resume_reading()
         waiting = self._to_call_when_lost
         if self._lost:
             call()

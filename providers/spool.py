@@ -7,11 +7,33 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from contextvars import ContextVar
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 SPOOL_THRESHOLD = 1024 * 1024
 """Bytes held in memory before a body moves to a file."""
+SCARCE_THRESHOLD = 64 * 1024
+"""The same while whoever is responsible for the body holds that memory is scarce."""
+
+
+class Holder(Protocol):
+    """Who answers for the bytes of bodies: told of them as they come, and of those that are dropped unfinished."""
+
+    @property
+    def half_full(self) -> bool:
+        """Whether bodies had better lie on disk than in memory."""
+
+    def took(self, count: int) -> None:
+        """Bytes came."""
+
+    def gave_back(self, count: int) -> None:
+        """Bytes that had come were dropped."""
+
+
+holder: ContextVar[Holder | None] = ContextVar("holder", default=None)
+"""Who answers for bodies that come now; tasks inherit it, so it is whose request this is. Worker threads do not: what
+is made there of a body takes its place and is not counted a second time."""
 
 
 class BodyTooLargeError(Exception):
@@ -30,6 +52,8 @@ class Spool:
         self._limit = limit
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
+        self._holder = holder.get()
+        self._counted = 0
         self.length = 0
 
     def write(self, chunk: bytes | memoryview) -> None:
@@ -38,8 +62,11 @@ class Spool:
         if self.length > self._limit:
             self.close()
             raise BodyTooLargeError
+        if self._holder is not None:
+            self._holder.took(len(chunk))
+            self._counted += len(chunk)
         if self._file is None:
-            if self.length <= SPOOL_THRESHOLD:
+            if self.length <= SCARCE_THRESHOLD or (self.length <= SPOOL_THRESHOLD and not self._scarce()):
                 self._memory += chunk
                 return
             try:
@@ -65,11 +92,14 @@ class Spool:
         """The whole body. The file is closed; the mapping alone keeps its bytes until it is dropped, and may be written
         to by whoever cuts it."""
         if self._file is None:
+            self._counted = 0  # from now on the holder's affair
             return bytes(self._memory)
         try:
             mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_WRITE)
         except (OSError, ValueError) as failed:  # ValueError: the file is shorter than what was written to it
             raise SpoolFailedError("the spool file cannot be mapped") from failed
+        else:
+            self._counted = 0
         finally:
             self.close()
         return mapped
@@ -80,3 +110,9 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._holder is not None and self._counted:
+            self._holder.gave_back(self._counted)
+            self._counted = 0
+
+    def _scarce(self) -> bool:
+        return self._holder is not None and self._holder.half_full

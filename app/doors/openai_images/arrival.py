@@ -8,8 +8,11 @@ from contextlib import aclosing
 
 from starlette.requests import Request
 
+from app.admission.visit import NotAdmittedError, Visit
+from app.doors.admitting import visit_of
 from app.doors.openai_images.body_limits import BodyLimits
 from app.doors.openai_images.drain import drain
+from app.doors.openai_images.entrance import not_admitted
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError, body_too_large
 
 
@@ -19,6 +22,7 @@ class Arrival:
     def __init__(self, request: Request, limits: BodyLimits) -> None:
         self._request = request
         self._limits = limits
+        self._visit = visit_of(request)
         self._begun = False
         self._stalled = False
 
@@ -26,24 +30,32 @@ class Arrival:
         """The bytes as they come. Raises ApiError when there are more than ``most`` or they take too long,
         ClientDisconnect when the sender leaves.
 
-        A stated length is believed when it is too much, never otherwise.
+        A stated length is believed when it is too much, never otherwise. While the budget has no room for more, none
+        is read, and the time does not count.
         """
-        stated = self._request.headers.get("content-length", "")
-        if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
+        if self._visit is not None:
+            most = min(most, self._visit.largest_body)
+        stated = self._stated()
+        if stated is not None and stated > most:
             raise body_too_large(most)
         self._begun = True
+        limits = self._limits
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limits.seconds
+        began = loop.time()
         arrived = 0
         async with aclosing(self._request.stream()) as stream:
             while True:
-                until = min(deadline, loop.time() + self._limits.silence_s)
+                there_is_more = arrived < most and arrived != stated
+                if self._visit is not None and there_is_more and not self._visit.may_read():
+                    began += await self._room(self._visit)
+                whole, slow = began + limits.seconds, began + limits.grace_s + arrived / limits.bytes_per_s
+                until = min(whole, slow, loop.time() + limits.silence_s)
                 try:
                     async with asyncio.timeout_at(until):
                         piece = await anext(stream, None)
                 except TimeoutError:
                     self._stalled = True
-                    raise self._too_slow(whole=until == deadline) from None
+                    raise _too_slow(limits, whole=until == whole, slow=until == slow) from None
                 if piece is None:
                     return
                 arrived += len(piece)
@@ -59,7 +71,24 @@ class Arrival:
         """
         return False if self._stalled else await drain(self._request, begun=self._begun)
 
-    def _too_slow(self, *, whole: bool) -> ApiError:
-        seconds = self._limits.seconds if whole else self._limits.silence_s
-        what = "did not arrive within" if whole else "stopped arriving: nothing came for"
-        return ApiError(408, f"The request body {what} {seconds:g} s.", type=INVALID_REQUEST, code="request_timeout")
+    def _stated(self) -> int | None:
+        text = self._request.headers.get("content-length", "")
+        return int(text[:20]) if text.isascii() and text.isdigit() else None
+
+    @staticmethod
+    async def _room(visit: Visit) -> float:
+        """Seconds it took until there was room for more."""
+        try:
+            return await visit.room()
+        except NotAdmittedError as refused:
+            raise not_admitted(refused, visit.limits) from None
+
+
+def _too_slow(limits: BodyLimits, *, whole: bool, slow: bool) -> ApiError:
+    if whole:
+        why = f"did not arrive within {limits.seconds:g} s"
+    elif slow:
+        why = f"comes too slowly: after {limits.grace_s:g} s it must come at {limits.bytes_per_s:,} bytes a second"
+    else:
+        why = f"stopped arriving: nothing came for {limits.silence_s:g} s"
+    return ApiError(408, f"The request body {why}.", type=INVALID_REQUEST, code="request_timeout")

@@ -37,6 +37,10 @@ class BodyLimits:
     """Seconds without a byte."""
     seconds: float = 600.0
     """Seconds for the whole, the time after which the official clients give up a request."""
+    bytes_per_s: int = 4096
+    """How fast it must come on the whole, once ``grace_s`` is over: as fast as an answer must be read."""
+    grace_s: float = 30.0
+    """Seconds a body is given before its pace is looked at: a phone may need some to find its network again."""
 
 
 def part_too_large(name: str, limit: int) -> ApiError:

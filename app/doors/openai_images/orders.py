@@ -11,6 +11,7 @@ from fastapi import Request
 from app.catalog.catalog import UnknownModelError
 from app.catalog.models import FoundModel
 from app.doors.openai_images.bodies import read
+from app.doors.openai_images.entrance import admitted
 from app.doors.openai_images.errors import ParameterError, model_not_found
 from app.doors.openai_images.output import ResponseFormat
 from app.doors.openai_images.schema import ImagesBody, parse_body
@@ -44,12 +45,19 @@ class Order:
         return self.choices[0].model.name
 
 
-async def order_from(own: Services, request: Request, *, editing: bool) -> Order:
-    """Read a request's body and understand it. Raises ApiError, and ClientDisconnect when its sender leaves."""
+async def order_from(own: Services, request: Request, *, editing: bool, planning: bool = False) -> Order:
+    """Read a request's body, understand it, and have it admitted, unless (``planning``) only its plan is wanted.
+
+    Admitted before its input images are fetched and made ready, for that is work, and after its body was read and
+    found in order: a slow upload takes nobody's place. Raises ApiError, and ClientDisconnect when its sender leaves.
+    """
     received = await read(request, own.workers, own.spool_dir)
     body = parsed(own, received.document, editing=editing)
     found = models_of(own, body)
-    return order_of(own, body, found, await prepared(own, body))
+    limit_s = own.gateway.deadline_s if body.timeout_s is None else body.timeout_s
+    waited_s = 0.0 if planning or body.dry_run else await admitted(request, timeout_s=limit_s)
+    order = order_of(own, body, found, await prepared(own, body))
+    return order if waited_s == 0 else replace(order, timeout_s=max(limit_s - waited_s, 0.0))
 
 
 def parsed(own: Services, document: Mapping[str, Any], *, editing: bool) -> ImagesBody:

@@ -61,9 +61,10 @@ async def _serve(request: Request, kind: Kind) -> Response:
 async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
     own = ending.own
     try:
-        order = await order_from(own, request, editing=kind is Kind.EDIT)
+        planning = dry_run_asked(request.query_params)
+        order = await order_from(own, request, editing=kind is Kind.EDIT, planning=planning)
         ending.model = order.model
-        if order.dry_run or dry_run_asked(request.query_params):
+        if order.dry_run or planning:
             ending.outcome = "dry_run"
             return JSONResponse(planned(own, order))
         if order.stream and streams_at_once(own, order):

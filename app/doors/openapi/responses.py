@@ -44,7 +44,7 @@ _REASONS = {
     408: "The body did not arrive in time (`request_timeout`).",
     413: "The body, or a part of it, is too large (`request_too_large`).",
     415: "A media type or a compression that is not read (`unsupported_media_type`).",
-    429: "Every provider is at its limit (`rate_limit_exceeded`).",
+    429: "Every provider is at its limit, or the caller's key (`rate_limit_exceeded`); the gateway is (`slow_down`).",
     500: "The gateway's own fault (`internal_error`); its log has the cause under the request id.",
     502: "No provider delivered (`provider_bad_reply`); `metadata.attempts` says what each did.",
     503: "No provider can serve this at the moment (`provider_unavailable`), or the gateway stops (`shutting_down`).",
@@ -54,7 +54,7 @@ ANY_TIME = (500, 503)
 """May befall every request."""
 WITH_KEY = (401, 403, *ANY_TIME)
 """May befall every request to a path that asks for a key."""
-WITH_BODY = (400, 404, 408, 413, 415)
+WITH_BODY = (400, 404, 408, 413, 415, 429)
 """May befall every order."""
 MAKING = (429, 502, 504)
 """May befall what asks providers."""

@@ -56,7 +56,7 @@ async def route(request: Request) -> Response:
     """The plan for a request that is not carried out. Reads what the generations door reads."""
     own = services(request)
     try:
-        order = await order_from(own, request, editing=False)
+        order = await order_from(own, request, editing=False, planning=True)
     except ApiError as error:
         own.telemetry.refused("", error.code or str(error.status), error.param)
         return error_response(error)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from app.wire import HEAD_BYTES
+from app.doors.hang_up import unless_hung_up
+from app.wire import HEAD_BYTES, BoundedProtocol
 from tests.integration.app.wire_server import assert_refused, told, wire_server
+from tests.servers import running
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQBAAAA\r\n"
 """What Java's HttpClient says on a new connection."""
@@ -89,3 +98,27 @@ def test_what_is_no_request_is_refused_in_the_envelope(port: int, request_: byte
 @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nHost:"])
 def test_a_head_that_does_not_come_ends_the_connection(port: int, begin: bytes) -> None:
     assert_refused(told(port, begin), 408, "request_timeout")
+
+
+@pytest.mark.parametrize("size", [942_000, 1_022_000, 1_102_000])  # the last piece is a large one of two of them
+def test_a_hang_up_after_a_large_body_is_noticed(size: int) -> None:
+    """A body that comes faster than it is taken halts the reading; an end that is not read is not seen."""
+    read, left = threading.Event(), threading.Event()
+
+    async def make(request: Request) -> Response:
+        length = 0
+        async for piece in request.stream():
+            length += len(piece)
+            time.sleep(0.02)  # noqa: ASYNC251 - the loop is busy, so that more comes at once than may be held
+        assert length == size
+        read.set()
+        if await unless_hung_up(request, asyncio.Event().wait()) is None:
+            left.set()
+        return Response()
+
+    app = Starlette(routes=[Route("/", make, methods=["POST"])])
+    with running(app, http=BoundedProtocol) as url:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=20) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+            assert read.wait(20)
+        assert left.wait(20)

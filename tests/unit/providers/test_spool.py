@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError, Spool, SpoolFailedError
+from providers.spool import (
+    SCARCE_THRESHOLD,
+    SPOOL_THRESHOLD,
+    BodyTooLargeError,
+    Spool,
+    SpoolFailedError,
+    holder,
+)
 
 CHUNK = bytes(range(256)) * 1024
 
@@ -96,3 +103,75 @@ def test_closing_twice_or_early_is_harmless(tmp_path: Path) -> None:
     spool.close()
     spool.close()
     assert open_files() == before
+
+
+class Counting:
+    """A holder that counts."""
+
+    def __init__(self, *, half_full: bool = False) -> None:
+        self.half_full = half_full
+        self.held = 0
+
+    def took(self, count: int) -> None:
+        self.held += count
+
+    def gave_back(self, count: int) -> None:
+        self.held -= count
+
+
+@contextmanager
+def held_by(counting: Counting) -> Iterator[None]:
+    token = holder.set(counting)
+    try:
+        yield
+    finally:
+        holder.reset(token)
+
+
+@pytest.mark.parametrize("chunks", [1, 9])
+def test_bytes_are_told_to_whoever_holds_them_and_stay_theirs_once_the_body_is_whole(
+    tmp_path: Path, chunks: int
+) -> None:
+    counting = Counting()
+    with held_by(counting):
+        spool = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD)
+    for _ in range(chunks):
+        spool.write(CHUNK)
+    assert counting.held == chunks * len(CHUNK)
+    spool.finish()
+    spool.close()
+    assert counting.held == chunks * len(CHUNK)
+
+
+@pytest.mark.parametrize("chunks", [1, 9])
+def test_bytes_of_a_body_that_is_dropped_unfinished_are_given_back(tmp_path: Path, chunks: int) -> None:
+    counting = Counting()
+    with held_by(counting):
+        spool, limited = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD), Spool(tmp_path, limit=len(CHUNK))
+    for _ in range(chunks):
+        spool.write(CHUNK)
+    spool.close()
+    spool.close()
+    limited.write(CHUNK)
+    with pytest.raises(BodyTooLargeError):
+        limited.write(CHUNK)
+    assert counting.held == 0
+
+
+def test_bytes_of_a_body_the_disk_does_not_take_are_given_back(tmp_path: Path) -> None:
+    counting = Counting()
+    with held_by(counting):
+        spool = Spool(tmp_path / "missing", limit=10 * SPOOL_THRESHOLD)
+    with pytest.raises(SpoolFailedError):
+        spool.write(CHUNK * 9)
+    assert counting.held == 0
+
+
+def test_while_memory_is_scarce_all_but_small_bodies_go_to_the_disk(tmp_path: Path) -> None:
+    with held_by(Counting(half_full=True)):
+        small, large = Spool(tmp_path, limit=SPOOL_THRESHOLD), Spool(tmp_path, limit=SPOOL_THRESHOLD)
+    small.write(b"x" * SCARCE_THRESHOLD)
+    large.write(b"x" * SCARCE_THRESHOLD)
+    large.write(b"x")
+    assert isinstance(small.finish(), bytes)
+    assert isinstance(large.finish(), mmap.mmap)

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 
 from app.catalog.catalog import Catalog
 from app.demo import simulated_settings
+from app.doors.admitting import Admitting
 from app.doors.edge import Edge
 from app.doors.openai_images import schema
 from app.doors.openai_images.fields import Fields
@@ -46,10 +47,12 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> list[Route]:
     base = Settings(_env_file=None, gateway_data_dir=tmp_path_factory.mktemp("data"))
     edge = create_app(simulated_settings(base, PROVIDERS, "http://127.0.0.1:1"))
     assert isinstance(edge, Edge)
-    assert isinstance(edge._app, Shortcuts)
-    assert isinstance(edge._app._app, FastAPI)
-    found = [route for route in edge._app._app.routes if isinstance(route, Route)]
-    assert len(found) == len(edge._app._app.routes)
+    assert isinstance(edge._app, Admitting)
+    assert isinstance(edge._app._app, Shortcuts)
+    app = edge._app._app._app
+    assert isinstance(app, FastAPI)
+    found = [route for route in app.routes if isinstance(route, Route)]
+    assert len(found) == len(app.routes)
     return found
 
 

@@ -1,0 +1,53 @@
+"""Admitting: every request that may bring a body or ask for an image pays admission a visit. Raw ASGI, as the edge is.
+
+Pages of operators, models and hosted images are asked for by GET; nothing here is in their way.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.admission.visit import Admission, Visit
+from providers.spool import holder
+
+_VISIT = "visit"
+
+
+class Admitting:
+    """ASGI middleware: opens a visit, tells it when its answer is made, and closes it however the request ends."""
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self._app = app
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        visit = self._admission.visit()
+
+        async def send_watched(message: Message) -> None:
+            # A stream is begun before there is an image, so it is in flight until its end.
+            if message["type"] == "http.response.start" and not _is_stream(message):
+                visit.answered()
+            await send(message)
+
+        token = holder.set(visit)
+        try:
+            await self._app({**scope, _VISIT: visit}, receive, send_watched)
+        finally:
+            holder.reset(token)
+            visit.close()
+
+
+def visit_of(request: Request) -> Visit | None:
+    """The visit a request pays; None where nobody is admitted: by GET, and in an application without admission."""
+    return cast("Visit | None", request.scope.get(_VISIT))
+
+
+def _is_stream(start: Message) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"])
