@@ -12,6 +12,10 @@ HEAD_LINES = 128
 """Header lines of one request. Clients send some twenty, proxies add a dozen; Apache stops at 100."""
 
 
+TARGET_BYTES = 8192
+"""Of a path with its query, as nginx and Apache have it. Undoing escapes takes time, and comes before any key."""
+
+
 class Refusal(NamedTuple):
     """Why a request is not taken: status, a sentence for the caller, and the code."""
 
@@ -22,6 +26,7 @@ class Refusal(NamedTuple):
 
 UNREADABLE = Refusal(400, "This is no HTTP request that can be read.", "invalid_request")
 TOO_MANY_LINES = Refusal(431, f"The request's header has more than {HEAD_LINES} lines.", "header_too_large")
+TARGET_TOO_LONG = Refusal(414, f"The request's path is longer than {TARGET_BYTES:,} bytes.", "path_too_long")
 _VERSION = Refusal(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.", "version_not_supported")
 _HOST = Refusal(400, "A request needs the header 'Host' exactly once.", "invalid_request")
 _CODING = Refusal(

@@ -18,7 +18,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
-from app.request_head import HEAD_LINES, TOO_MANY_LINES, UNREADABLE, Refusal, refusal
+from app.request_head import (
+    HEAD_LINES,
+    TARGET_BYTES,
+    TARGET_TOO_LONG,
+    TOO_MANY_LINES,
+    UNREADABLE,
+    Refusal,
+    refusal,
+)
 
 HEAD_BYTES = 64 * 1024
 """Of a request's line and header lines, and of anything else that brings no body, such as trailers and extensions of
@@ -111,6 +119,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
         self.scope[WHEN_LOST] = self._when_lost  # type: ignore[literal-required]
+
+    def on_url(self, url: bytes) -> None:
+        """The request's target, or a part of it."""
+        super().on_url(url)
+        if len(self.url) > TARGET_BYTES:
+            self._object(TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line. Trailers are dropped: nobody here reads one, and none may pass for a header."""

@@ -8,7 +8,13 @@ from tests.hostile.case import Case, Verdict
 
 UNREAD: Verdict = (400, "invalid_request")
 BODY = b'{"prompt": "a fox"}'
-OTHERS: tuple[Verdict, ...] = (UNREAD, (200, None), (404, "route_not_found"), (400, "invalid_json"))
+OTHERS: tuple[Verdict, ...] = (
+    UNREAD,
+    (200, None),
+    (404, "route_not_found"),
+    (400, "invalid_json"),
+    (414, "path_too_long"),
+)
 
 
 def cases() -> Iterator[Case]:

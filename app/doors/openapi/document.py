@@ -20,8 +20,9 @@ programs on the same machine are served.
 
 Bodies are read leniently: a field may be null or empty, numbers and flags may come as text, a body of
 `application/json` may come without that type. Fields nobody knows become warnings. A request that is not HTTP gets 400,
-one whose header is too large 431, one whose header does not come 408, another transfer coding than chunked 501, another
-version than HTTP/1.1 or 1.0 505; an unknown path 404, another method 405, all in the same envelope.
+one whose path is too long 414, one whose header is too large 431, one whose header does not come 408, another transfer
+coding than chunked 501, another version than HTTP/1.1 or 1.0 505; an unknown path 404, another method 405, all in the
+same envelope.
 """
 ALSO_UNDER = "x-also-under"
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.request_head import HEAD_LINES
+from app.request_head import HEAD_LINES, TARGET_BYTES
 from app.wire import CHUNK_BYTES, HEAD_BYTES, PIPELINED, SMALL_CHUNKS
 from tests.integration.app.wire_server import PATIENCE_S, Serving, assert_refused, told, wire_server
 
@@ -111,6 +111,13 @@ def test_more_header_lines_than_anybody_sends_are_refused(serving: Serving) -> N
     assert_refused(told(serving.port, head + b"".join(lines) + b"X: a\r\n\r\n"), 431, "header_too_large")
 
 
+def test_a_path_longer_than_any_is_refused(serving: Serving) -> None:
+    tail = b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    assert b" 200 " in told(serving.port, b"GET /" + b"a" * (TARGET_BYTES - 1) + tail)
+    assert_refused(told(serving.port, b"GET /" + b"a" * TARGET_BYTES + tail), 414, "path_too_long")
+    assert_refused(told(serving.port, b"GET /?", *[b"%61" * 300] * (TARGET_BYTES // 900 + 1)), 414, "path_too_long")
+
+
 def test_a_body_in_crumbs_is_refused(serving: Serving) -> None:
     close = CHUNKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     crumbs = b"1\r\na\r\n" * SMALL_CHUNKS
@@ -162,8 +169,7 @@ def test_what_is_under_way_is_answered_though_nonsense_follows(serving: Serving)
 def test_of_a_refused_request_the_client_may_leave_the_answer_unread(serving: Serving) -> None:
     with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
         client.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\nnonsense\r\n\r\n")
-        while serving.served != ["/held"]:
-            pass
+        serving.until_served("/held")
     serving.release.set()
     serving.until_closed()
 
@@ -209,10 +215,11 @@ def test_an_idle_connection_is_closed_though_a_body_nobody_wanted_came_first() -
 
 
 def test_a_client_that_reads_nothing_is_dropped() -> None:
-    with wire_server(stall_s=0.2) as serving, socket.socket() as client:
+    with wire_server(stall_s=0.2, keep_alive_s=90) as serving, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", serving.port))
         client.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+        serving.until_served("/large")
         serving.until_closed()
 
 
@@ -221,4 +228,5 @@ def test_a_closed_connection_does_not_wait_for_its_client_to_read() -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", serving.port))
         client.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        serving.until_served("/large")
         serving.until_closed()

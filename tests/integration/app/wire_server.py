@@ -23,6 +23,8 @@ from app.doors.answer_headers import EVERY_ANSWER
 from app.wire import BoundedProtocol
 
 PATIENCE_S = 20.0
+LARGE = 64_000_000
+"""More than both ends of a connection keep for each other unread."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,13 @@ class Serving:
         assert self.server is not None
         return len(self.server.server_state.connections)
 
+    def until_served(self, path: str) -> None:
+        """Wait until a request for this path has reached the application. Raises AssertionError."""
+        give_up = time.monotonic() + PATIENCE_S
+        while path not in self.served:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+
     def until_closed(self) -> None:
         """Wait until no connection is left. Raises AssertionError."""
         give_up = time.monotonic() + PATIENCE_S
@@ -49,7 +58,7 @@ class Serving:
 
 @contextmanager
 def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: int = 20) -> Iterator[Serving]:
-    """Serve while the block runs: ``/early`` answers before it reads, ``/large`` with 4 MB, ``/held`` when told to."""
+    """Serve while the block runs: ``/early`` answers before it reads, ``/large`` with 64 MB, ``/held`` when told to."""
 
     async def echo(request: Request) -> Response:
         path = request.url.path
@@ -57,7 +66,7 @@ def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: in
         if path == "/early":
             return PlainTextResponse("early")
         if path == "/large":
-            return PlainTextResponse("x" * 4_000_000)
+            return PlainTextResponse("x" * LARGE)
         body = await request.body()
         if path == "/held":
             await asyncio.to_thread(serving.release.wait, PATIENCE_S)

@@ -204,6 +204,16 @@ async def test_an_address_nobody_judged_gets_no_socket(
     assert world.net.connected == []
 
 
+async def test_the_resolver_hands_out_no_address_that_is_not_public(world: World) -> None:
+    """The first check, alone."""
+    resolver = PublicOnlyResolver()
+    world.net.names[NAME] = [[*PRIVATE, HERE, *PRIVATE, "2606:4700::1111"], PRIVATE]
+    assert [found["host"] for found in await resolver.resolve(NAME, 443)] == [HERE, "2606:4700::1111"]
+    with pytest.raises(OSError, match="no public address"):
+        await resolver.resolve(NAME, 443)
+    await resolver.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.7"])
 async def test_an_address_in_a_url_gets_no_socket_though_no_resolver_is_asked(world: World, host: str) -> None:
     async with aiohttp.ClientSession(connector=public_only(limit=1, keepalive_s=1)) as session:
