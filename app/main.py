@@ -221,7 +221,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with assembled(settings, providers, sold, telemetry, workers) as hands, telemetry.written_down():
-            await hosting.start()
+            await hosting.start(sweep=shared is None or shared.place == 0)  # for all workers of this machine
             app.state.hosting = hosting
             own = Services(
                 catalog=sold,

@@ -121,6 +121,7 @@ class DrainingServer(uvicorn.Server):
         await self._stop_accepting(sockets or ())
         _log.info("draining", requests=len(self.server_state.tasks), limit_s=self._limit_s)
         await self._until_quiet(begun + self._limit_s)
+        self._draining.cancelling = True
         cancelled = list(self.server_state.tasks)
         for task in cancelled:
             task.cancel()

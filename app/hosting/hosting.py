@@ -125,8 +125,8 @@ class Hosting:
         self._sweeper = Sweeper(self._store, instruments=self._instruments, clock=clock)
         self._room = asyncio.Semaphore(KEEPS)
 
-    async def start(self) -> None:
-        """Begin to sweep. Whatever would keep images from being stored is logged now and fails nothing."""
+    async def start(self, *, sweep: bool = True) -> None:
+        """Whatever would keep images from being stored is logged now and fails nothing. ``sweep``: begin to."""
         obstacle = await self._workers.run(self._obstacle)
         if obstacle is not None:
             _log.warning("images_by_url_unavailable", reason=obstacle, instead="base64 works")
@@ -135,7 +135,8 @@ class Hosting:
                 "signing_key_not_shared",
                 advice=f"replicas that do not share {self._key_file.parent} need the same GATEWAY_SIGNING_KEY",
             )
-        self._sweeper.start()
+        if sweep:
+            self._sweeper.start()
 
     async def stop(self) -> None:
         """End sweeping."""

@@ -55,6 +55,7 @@ def test_a_stop_delivers_what_ends_in_time_and_cancels_the_rest_with_their_vendo
         assert gateway.ended() == 0
     assert [vendors.sums(provider)["cancelled"] for provider in ("gemini", "fal", "replicate")] == [0, 2, 1]
     assert [vendors.sums(provider)["images"] for provider in ("gemini", "fal", "replicate")] == [1, 0, 0]
+    assert [line["code"] for line in gateway.events("refused")] == ["shutting_down"] * 3
     (told,) = gateway.events("drained")
     assert told["cancelled"] == 3
     assert "Traceback" not in gateway.log()

@@ -15,7 +15,7 @@ from app.catalog.models import PublicModel
 from app.doors.hang_up import unless_hung_up
 from app.doors.openai_images.delivering import answered, not_made
 from app.doors.openai_images.drain import drain
-from app.doors.openai_images.errors import ApiError
+from app.doors.openai_images.errors import ApiError, shutting_down
 from app.doors.openai_images.orders import Order, find_named, order_from
 from app.doors.openai_images.route_plan import dry_run_asked, planned
 from app.doors.openai_images.sse import Event, Kind
@@ -144,6 +144,8 @@ class _Ending:
         if self._closed:
             return
         self._closed = True
+        if self.outcome == "abandoned" and self.own.draining.cancelling:  # by the gateway, and not by its caller
+            self.refused(shutting_down())
         self._serving.__exit__(None, None, None)
         self.own.telemetry.request_ended(DOOR, self.model, self.outcome, time.monotonic() - self._started)
 

@@ -9,9 +9,12 @@ from typing import ClassVar
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 
+from app.hosting_metrics import HostingMetrics
 from app.shared_metrics import Join, SharedMetrics, Shown, forget, join, shared_folder, stay_alone
+from app.telemetry import Telemetry
 
 
 class Seen:
@@ -80,6 +83,35 @@ async def test_workers_show_one_page(folder: Path) -> None:
         assert [page[f'added{{about="{about}"}}'] for about in ("fal", "gemini", "vertex")] == [7.0, 1.0, 7.0]
         assert [page[f'largest{{about="{about}"}}'] for about in ("fal", "gemini", "vertex")] == [4.0, 1.0, 7.0]
     assert [page['own{about="fal"}'] for page in pages] == [3.0, 4.0, 3.0]
+
+
+async def test_the_page_is_that_of_one_process_by_names_and_kinds(folder: Path) -> None:
+    stay_alone()
+    alone = Telemetry()
+    HostingMetrics(alone.registry)
+    alone.store_up(True)
+    alone.request_ended("door", "model", "ok", 1.0)
+    telemetry = Telemetry(join(folder, 0))
+    HostingMetrics(telemetry.registry)
+    telemetry.store_up(True)
+    telemetry.request_ended("door", "model", "ok", 1.0)
+    async with telemetry.written_down():
+        found = families(await telemetry.exposition())
+    expected = families(await alone.exposition())
+    assert len({family.name for family in found}) == len(found)
+    kinds = {family.name: (family.type, family.documentation) for family in expected}
+    for family in found:
+        if family.name != "gateway_worker_starts":
+            assert kinds[family.name] == (family.type, family.documentation)
+    values = {(each.name, *each.labels.values()): each.value for family in found for each in family.samples}
+    shown = {(each.name, *each.labels.values()): each.value for family in expected for each in family.samples}
+    for series, value in shown.items():
+        if "_created" not in series[0] and series[0] != "gateway_tasks":
+            assert values[series] == value
+
+
+def families(answer: tuple[bytes, str]) -> list[Metric]:
+    return list(text_string_to_metric_families(answer[0].decode()))
 
 
 async def test_a_dead_worker_is_counted_and_not_seen(folder: Path) -> None:

@@ -114,6 +114,21 @@ async def test_a_replica_that_began_before_the_key_was_made_learns_it(tmp_path: 
     assert (await early.open(*parts_of(url))).size == len(PNG)
 
 
+async def test_only_who_is_to_sweep_does(tmp_path: Path) -> None:
+    clock = Clock()
+    own, beside = hosting(tmp_path, clock=clock, ttl_s=60), hosting(tmp_path, clock=clock, ttl_s=60)
+    await own.keep(IMAGE, "image/png", base_url=BASE)
+    clock.now += 3600
+    await beside.start(sweep=False)
+    await beside.stop()
+    assert list((tmp_path / "images").rglob("*.png"))
+    await own.start()
+    async with asyncio.timeout(20):
+        while list((tmp_path / "images").rglob("*.png")):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await own.stop()
+
+
 async def test_a_given_key_signs_and_leaves_no_file(tmp_path: Path) -> None:
     own = hosting(tmp_path, signing_key="a key of the operator")
     signature, name = parts_of(await own.keep(IMAGE, "image/png", base_url=BASE))
