@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 PIECE: Final = 256 * 1024
-"""Bytes of a body sent at a time, and of a reply held back at most; the same as in our transport."""
+"""Bytes of a body sent at a time; the same as in our transport."""
+READ_AHEAD: Final = 64 * 1024
+"""Bytes of a reply that may wait to be taken; the same as in our transport."""
 CONNECT_S: Final = 10.0
 READ_S: Final = 300.0
 KEEPALIVE_S: Final = 15.0

@@ -12,6 +12,7 @@ from benchmarks.http_clients.contract import (
     HEADERS,
     KEEPALIVE_S,
     PIECE,
+    READ_AHEAD,
     READ_S,
     Answer,
     Post,
@@ -28,7 +29,7 @@ def session(target: Target) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=verify),
         timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=READ_S),
-        read_bufsize=PIECE,
+        read_bufsize=READ_AHEAD,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         headers=HEADERS,
