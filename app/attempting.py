@@ -238,7 +238,10 @@ def _delivered(result: ImageResult, job: Job, fitted: Fitted, *, at_a_glance: bo
         except Exception as bug:  # noqa: BLE001 - the other images are paid for as well
             wrong = bug if wrong is None or isinstance(wrong, NotDeliveredError) else wrong
     if not usable and wrong is not None:
-        raise wrong
+        try:
+            raise wrong
+        finally:
+            del wrong  # else it and this frame, which holds the images, keep each other until the collector comes by
     return tuple(usable)
 
 

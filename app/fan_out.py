@@ -226,7 +226,7 @@ async def _collected(
     try:
         made = await work
     except NotMadeError as failed:
-        got.failed.append(failed)
+        got.failed.append(failed.with_traceback(None))  # it leads to the task, which has it: they would stay
     except Exception as bug:  # noqa: BLE001 - whatever it is, the images of the other parts are paid for
         got.bugs.append(bug)
     else:

@@ -96,7 +96,10 @@ class Driver:
             await asyncio.wait({leave}, timeout=leave_limit_s)
             settled = leave.done() and not leave.cancelled()
             failed.spend = leave.result() if settled else talk.assumed_spend
-        raise failed
+        try:
+            raise failed
+        finally:
+            del failed  # else it and this frame keep each other, and what was read so far, until the collector comes by
 
     @property
     def leaving(self) -> int:

@@ -176,7 +176,7 @@ class Talk:
         except Unanswered as unanswered:
             if not unanswered.sent:
                 self._trace.committed = flight.committed_before
-            return unanswered
+            return unanswered.with_traceback(None)  # it leads to the task, which has it: they would keep each other
         except CredentialUnavailableError as unavailable:
             self._trace.committed = flight.committed_before
             raise ProviderError(
@@ -248,7 +248,9 @@ class Talk:
                     event = Unanswered("the cancel call was not answered", sent=True)
         except Abandoned:
             pass
-        return abandoned.spend or self.assumed_spend
+        spend = abandoned.spend or self.assumed_spend
+        abandoned.__traceback__ = None  # it leads to this frame: a ring that would keep what was read so far
+        return spend
 
     def _drop(self) -> None:
         """Let go of whatever is left."""

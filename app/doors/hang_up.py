@@ -64,3 +64,4 @@ async def _watched(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
         for task in (working, watching):
             task.cancel()
         await asyncio.gather(working, watching, return_exceptions=True)
+        del working, watching, task  # a failure leads to this frame, and the task to it: they would keep each other

@@ -111,6 +111,8 @@ def _wrong(heard: Heard, document: Mapping[str, Any], *, wanted: int, refused: b
     error = document.get("error")
     if "x-request-id" not in heard.headers:
         return "no request id"
+    if heard.status == 429 and not heard.headers.get("retry-after", "").isdigit():
+        return "429 without a Retry-After"
     if error is not None:
         if not isinstance(error, dict) or not set(error) >= _ENVELOPE or not error["message"]:
             return "an error outside of the envelope"

@@ -58,7 +58,6 @@ def _bad_json() -> Iterator[bytes]:
         {"timeout": -1},
         {"policy": "no-such-policy"},
         {"provider": {"only": ["nobody"]}},
-        {"provider": "fal"},
         {"models": ["no-such-model"]},
         {"image": "data:image/png;base64,@@@@"},
         {"image": "data:image/png;base64,AAAA"},

@@ -112,9 +112,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
                 Manner(leaves_after_s=dice.uniform(0.2, 2.5)), stream=True, partial_images=2, resolution="1K"
             ),
         ),
-        "slow reader": Kind(
-            2, lambda orders, _: orders.generation(Manner(reads_per_s=SLOW_PER_S), resolution="2K", output_format="png")
-        ),
+        "slow reader": Kind(2, lambda orders, _: orders.generation(Manner(reads_per_s=SLOW_PER_S), resolution="1K")),
         "slow sender": Kind(
             1, lambda orders, _: orders.edit([("image", photograph(1024, 768))], Manner(sends_per_s=SLOW_PER_S))
         ),

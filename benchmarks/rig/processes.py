@@ -91,7 +91,7 @@ class GatewayProcess:
         self._folder = folder
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
             "GATEWAY_PORT": "0",
             "GATEWAY_CONFIG_DIR": str(config),
@@ -109,10 +109,15 @@ class GatewayProcess:
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready. Raises RuntimeError with its log when it is not in time."""
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """As when the context begins; also once it was killed, where its port is a fixed one."""
         program = Path(sys.executable).with_name("image-gateway")
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-                [program, "serve"], cwd=self._folder, env=self._environment, stdout=log, stderr=log
+                [program, "serve"], cwd=self._folder, env=self.environment, stdout=log, stderr=log
             )
         give_up = time.monotonic() + START_S
         try:
@@ -123,7 +128,12 @@ class GatewayProcess:
         except BaseException:
             self._stop()
             raise
-        return self
+
+    def kill(self) -> None:
+        """End it at once, whatever it is at."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 START_S = 10.0
 """Seconds a server may take to start or to end."""
 
@@ -59,13 +61,30 @@ class RedisServer:
     @contextmanager
     def stalled(self) -> Iterator[None]:
         """It accepts connections, and answers nothing while the block runs."""
-        if self._process is None:
-            raise RuntimeError("redis-server is not running")
-        self._process.send_signal(signal.SIGSTOP)
+        self.stall()
         try:
             yield
         finally:
-            self._process.send_signal(signal.SIGCONT)
+            self.go_on()
+
+    def stall(self) -> None:
+        """From now on it answers nothing."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """It answers again."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def configure(self, name: str, value: str) -> None:
+        """Change one of its settings while it runs."""
+        self._running()
+        with redis.Redis.from_url(self.url) as client:
+            client.config_set(name, value)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("redis-server is not running")
+        return self._process
 
     def close(self) -> None:
         """End it and remove its folder."""

@@ -55,3 +55,14 @@ def _mapped(maps: Path) -> Iterator[str]:
         fields = line.split(maxsplit=5)
         if len(fields) == 6:
             yield fields[5]
+
+
+def connected_to(pid: int, ports: frozenset[int]) -> int:
+    """How many of the process's connections lead to one of these ports."""
+    sockets: set[str] = set()
+    for name in ("tcp", "tcp6"):
+        for line in (_PROC / str(pid) / "net" / name).read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[2].rpartition(":")[2], 16) in ports:
+                sockets.add(f"socket:[{fields[9]}]")
+    return sum(target in sockets for each in family(pid) for target in _links(_PROC / str(each) / "fd"))

@@ -73,6 +73,7 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+        del work  # a failure leads to this frame, and the task to it: they would keep each other, and the images
 
 
 def interim(blob: Blob, request: ImageRequest) -> Delivered | None:
