@@ -100,7 +100,11 @@ class Fuzzing:
     def send(self, case: Any, checks: list[Any]) -> None:
         response = case.call(base_url=self.url, session=self._session, timeout=LONGEST_S)
         self.seen[case.operation.label, response.status_code] += 1
-        case.validate_response(response, checks=checks)
+        # A caller who gives the request a millionth of a second is told the truth.
+        hasty = response.status_code == 504 and isinstance(case.body, dict) and "timeout" in case.body
+        case.validate_response(
+            response, checks=[each for each in checks if not hasty or each is not not_a_server_error]
+        )
         assert response.headers["x-request-id"][0].startswith("req_")
         if response.status_code >= 400 and case.method != "HEAD":
             assert self._answers.fault("Error", response.json()) is None
@@ -128,6 +132,14 @@ class Fuzzing:
             for case in cases:
                 described = case.method.upper() == operation.method.upper()
                 self.send(case, CHECKS if described else OF_OTHER_METHODS)
+
+    def figures(self) -> str:
+        """How many requests, and what came of them."""
+        statuses: Counter[int] = Counter()
+        for (_, status), count in self.seen.items():
+            statuses[status] += count
+        told = ", ".join(f"{count} x {status}" for status, count in sorted(statuses.items()))
+        return f"{sum(statuses.values())} requests out of the document: {told}"
 
     def close(self) -> None:
         """Nothing is under way any more, and the gateway makes images."""
@@ -169,3 +181,4 @@ def test_whatever_is_sent_at_length_the_answer_is_as_described(fuzzing: Fuzzing)
         fuzzing.try_edges(operation)
         for mode in modes_of(operation):
             fuzzing.try_examples(operation, mode, 150 if operation.body else 20, random=True)
+    print(fuzzing.figures())
