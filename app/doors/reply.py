@@ -50,6 +50,9 @@ async def send_in_chunks(send: Send, part: bytes | memoryview) -> None:
         chunk = bytes(view[start : start + _CHUNK])
         let_go(view)
         await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+        # A client that reads as fast as we send is never waited for: all of the answer would be sent, and everybody
+        # else left waiting for tens of milliseconds, before the event loop had a turn.
+        await asyncio.sleep(0)
 
 
 async def send_in_time(send: Send, message: Message) -> None:

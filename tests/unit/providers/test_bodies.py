@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -46,6 +47,23 @@ async def test_the_length_is_known_beforehand_and_exact(parts: tuple[BodyPart, .
 async def test_the_pieces_are_the_parts_in_order() -> None:
     parts = (b"<", AsBase64(MemoryBlob(b"abc"), "p,"), b"|", Raw(MemoryBlob(b"abc")), b">")
     assert b"".join(await collected(parts)) == b"<p,YWJj|abc>"
+
+
+async def test_others_have_their_turn_between_the_pieces() -> None:
+    body = request_body((Raw(MemoryBlob(BIG)),), Workers())
+    assert isinstance(body, AsyncIterator)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(other())
+    count = len([piece async for piece in body])
+    waiting.cancel()
+    assert turns >= count == 4  # pieces of 256 KiB
 
 
 async def test_a_small_body_of_bytes_is_not_streamed() -> None:

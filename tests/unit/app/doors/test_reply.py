@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from starlette.types import Message
@@ -31,6 +32,25 @@ async def test_the_pieces_arrive_in_order_with_their_exact_length() -> None:
     assert headers[b"x-one"] == b"1"
     assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
     assert [message["more_body"] for message in sent[1:]][-1] is False
+
+
+async def test_others_have_their_turn_between_the_pieces_for_a_client_that_reads_at_once() -> None:
+    turns: list[int] = []
+    sent = 0
+
+    async def send(message: Message) -> None:
+        nonlocal sent
+        sent += 1
+
+    async def other() -> None:
+        while True:
+            turns.append(sent)
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(other())
+    await PartsResponse([memoryview(b"x" * 2 * 1024 * 1024)], {})(SCOPE, nothing, send)
+    waiting.cancel()
+    assert max(after - before for before, after in pairwise([0, *turns])) <= 2
 
 
 async def test_a_client_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
