@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -14,6 +17,7 @@ from app.accounts.keys import Keys
 from app.admission.descriptors import available
 from app.admission.limits import limits_for
 from app.admission.memory import memory_bytes
+from app.admission.space import Space
 from app.admission.visit import Admission
 from app.admission_metrics import AdmissionCollector, AdmissionMetrics
 from app.catalog.catalog import Catalog, UnknownModelError
@@ -187,7 +191,8 @@ def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
         memory=memory_bytes(),
         descriptors=available(),
     )
-    admission = Admission(limits, AdmissionMetrics(telemetry.registry))
+    space = Space(Path(settings.gateway_spool_dir or tempfile.gettempdir()), time.monotonic)
+    admission = Admission(limits, AdmissionMetrics(telemetry.registry), space=space.there_is)
     telemetry.show(AdmissionCollector(admission))
     return admission
 

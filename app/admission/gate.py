@@ -32,6 +32,8 @@ class Gate:
 
     def enter(self, caller: int) -> bool:
         """Go in, if that is possible without waiting and nobody waits whose turn it is."""
+        if self._queue.anybody:
+            self.call()  # it may have become possible to enter without anybody's leaving
         if self.in_flight >= self._most or self._queue.anybody or not self._admits() or self.at_limit(caller):
             return False
         self._let_in(caller)

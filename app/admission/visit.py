@@ -39,7 +39,9 @@ class Reason(StrEnum):
     KEY_LIMIT = "key_limit"
     """It could not wait, or waited in vain, for its own key to have fewer in flight."""
     BODY_BUDGET = "body_budget"
-    """Its body found no room in time."""
+    """Its body, or that of the answer, found no room in the budget in time."""
+    DISK_SPACE = "disk_space"
+    """The answer would find none on the disk."""
 
 
 class NotAdmittedError(Exception):
@@ -62,7 +64,8 @@ class AdmissionInstruments(Protocol):
 
 
 class Admission:
-    """One process's admission. ``clock`` gives seconds, from anywhere; ``draw`` a number from 0 to 1."""
+    """One process's admission. ``clock`` gives seconds, from anywhere; ``draw`` a number from 0 to 1; ``space`` says
+    whether there is room on the disk for what is bought now."""
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Admission:
         *,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
+        space: Callable[[], bool] = lambda: True,
     ) -> None:
         self.limits = limits
         self.budget = Budget(limits.body_budget)
@@ -78,11 +82,12 @@ class Admission:
             most=limits.max_in_flight,
             per_caller=limits.max_in_flight_per_key,
             queue=Queue(limits.queue_limit),
-            admits=self.budget.admits,
+            admits=self._admits,
         )
         self.clock = clock
         self.instruments = instruments
         self._draw = draw
+        self._space = space
         self._number = 0
         self._mean_s = _USUAL_S
 
@@ -90,6 +95,15 @@ class Admission:
         """A request has come."""
         self._number += 1
         return Visit(self._number, self)
+
+    def closed_for(self) -> Reason | None:
+        """Why nobody is admitted just now, whatever else there is room for."""
+        if not self.budget.admits():
+            return Reason.BODY_BUDGET
+        return None if self._space() else Reason.DISK_SPACE
+
+    def _admits(self) -> bool:
+        return self.budget.admits() and self._space()
 
     def refusal(self, reason: Reason) -> NotAdmittedError:
         """The refusal for this reason, and when it is worth coming back.
@@ -258,7 +272,9 @@ class Visit(Holder):
         self._admission.budget.moved(self, Phase.IN_FLIGHT)
 
     def _why(self, reason: Reason) -> Reason:
-        return Reason.KEY_LIMIT if self._admission.gate.at_limit(self._caller) else reason
+        return self._admission.closed_for() or (
+            Reason.KEY_LIMIT if self._admission.gate.at_limit(self._caller) else reason
+        )
 
     def _seconds_to_wait(self, now: float) -> float:
         """What is left of the time for waiting, of which a request has one, for room and in the queue together."""

@@ -36,9 +36,10 @@ class Admitting:
                 visit.answered()
             await send(message)
 
+        scope[_VISIT] = visit
         token = holder.set(visit)
         try:
-            await self._app({**scope, _VISIT: visit}, receive, send_watched)
+            await self._app(scope, receive, send_watched)
         finally:
             holder.reset(token)
             visit.close()

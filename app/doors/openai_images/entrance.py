@@ -45,7 +45,8 @@ def not_admitted(refused: NotAdmittedError, limits: AdmissionLimits) -> ApiError
         Reason.QUEUE_FULL: f"{full}, and as many wait as may",
         Reason.QUEUE_TIME: f"{full}, and this one's turn did not come within {limits.queue_s:g} s",
         Reason.KEY_LIMIT: f"This key has {limits.max_in_flight_per_key} image requests in flight, the most it may have",
-        Reason.BODY_BUDGET: "The gateway holds as many bytes of images as it may, so this body was not read to its end",
+        Reason.BODY_BUDGET: "The gateway holds as many bytes of images as it may just now",
+        Reason.DISK_SPACE: "The gateway has no room left on its disk for another image",
     }[refused.reason]
     own = refused.reason is Reason.KEY_LIMIT
     return ApiError(

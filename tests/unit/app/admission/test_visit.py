@@ -203,6 +203,10 @@ async def test_while_paid_replies_hold_everything_requests_queue_and_go_on_as_an
     admission = admission_of(max_in_flight=10)
     paid = entered(admission)
     paid.took(5000 * KIB)
+    late = admission.visit()
+    assert not late.enter(BERT)
+    assert (await refused(late.wait(BERT, 0.01))).reason is Reason.BODY_BUDGET
+    late.close()
     second, waiting = await queued(admission)
     paid.answered()
     await waiting
