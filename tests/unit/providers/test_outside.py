@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
+from providers.addresses import is_public
 from providers.outside import URL_CHARS, RefusedUrlError, judged
 
 
@@ -216,3 +220,37 @@ def test_whatever_stands_after_the_slashes_what_is_asked_is_one_host_on_one_port
     assert host == url.raw_host or host == f"[{url.raw_host}]"
     assert host.isascii()
     assert not set(host) & set("@%\\ \t\n\x00;!")
+
+
+_OCTETS = st.integers(0, 255).flatmap(
+    lambda octet: st.sampled_from([f"{octet}", f"0{octet:o}", f"0x{octet:x}", f"0X{octet:X}", f"00{octet:o}"])
+)
+_SPELLINGS = st.one_of(
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6, network="2000::/3").map(lambda address: f"[{address}]"),
+    st.lists(_OCTETS, min_size=1, max_size=5).map(".".join),
+    st.integers(0, 2**33).map(str),
+    st.integers(0, 2**33).map(hex),
+    st.integers(0, 2**33).map(lambda number: f"0{number:o}"),
+    st.ip_addresses(v=6).map(lambda address: f"[{address}]"),
+    st.ip_addresses(v=6).map(lambda address: f"[{address.exploded}]"),
+    st.integers(0, 2**32 - 1).map(lambda number: f"[::ffff:{ipaddress.IPv4Address(number)}]"),
+    st.text("0123456789abcdefxX.:[]%", min_size=1, max_size=20),
+)
+
+
+@given(_SPELLINGS, st.sampled_from(["", "", "", "", "", ".", "..", "%00", "\u3002", "%2e"]), st.booleans())
+def test_a_host_that_the_system_reads_as_an_address_is_admitted_as_a_public_one_only(
+    host: str, tail: str, wide: bool
+) -> None:
+    """Against the system's own reader of addresses, which takes every spelling there is."""
+    spelt = host.translate({ord("0") + digit: chr(0xFF10 + digit) for digit in range(10)}) if wide else host
+    try:
+        admitted = judged(f"https://{spelt}{tail}/").raw_host
+    except RefusedUrlError:
+        return
+    try:
+        (found, *_) = socket.getaddrinfo(admitted, 443, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (socket.gaierror, UnicodeError):
+        return
+    assert is_public(str(found[4][0])), admitted
