@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow check parity bench bench-routing bench-http bench-clients soak clean lock
+.PHONY: run test test-slow check parity bench bench-routing bench-http bench-clients soak chaos clean lock
 
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
@@ -31,6 +31,10 @@ bench-http: $(VENV)/.development
 # HTTP clients in the place of the one our transport uses; about half an hour. Installs them into .cache/bench.
 bench-clients: $(VENV)/.development
 	$(BIN)/python -m benchmarks.http_clients
+
+# Everything that can go wrong, one thing at a time under load, with real processes; about a quarter of an hour.
+chaos: $(VENV)/.development
+	$(BIN)/python -m benchmarks.chaos
 
 # A mixed load with trouble for SOAK_SECONDS (an hour) at SOAK_RATE requests a second (1), at the lowest priority.
 soak: $(VENV)/.development

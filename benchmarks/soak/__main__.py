@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Final
 
 from app.settings import PROJECT_ROOT
 from benchmarks.image_path.report import machine
+from benchmarks.rig.commit import commit
 from benchmarks.soak.judge import verdicts
 from benchmarks.soak.report import Told, as_json, as_markdown
 from benchmarks.soak.run import run
@@ -37,24 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.nice(LOWEST)
     result = asyncio.run(run(asked.seconds, asked.rate, asked.window, seed=asked.seed))
     date = datetime.now(UTC).date().isoformat()
-    told = Told(date, machine(), _commit(), result, verdicts(result.soaked))
+    told = Told(date, machine(), commit(), result, verdicts(result.soaked))
     asked.output.with_suffix(".json").write_text(json.dumps(as_json(told), indent=1) + "\n")
     asked.output.with_suffix(".md").write_text(as_markdown(told))
     missed = [each for each in told.verdicts if not each.holds]
     for each in missed:
         print(f"missed: {each.told}: {each.found:.4g} where {each.most:g} is the most")
     return 1 if missed else 0
-
-
-def _commit() -> str:
-    said = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git there is
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return said.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
