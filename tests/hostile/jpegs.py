@@ -73,6 +73,8 @@ def _markers() -> Iterator[Case]:
     yield upload("jpeg of 4,000 comments", with_(segment(0xFE, b"") * 4000), TAKEN)
     yield upload("jpeg of 200 scans", SOUND[:-2] + SOUND[SCAN:-2] * 200 + END)
     yield upload("jpeg of 60 scans, to be turned", with_(TURNED)[:-2] + SOUND[SCAN:-2] * 60 + END, TAKEN, REFUSED)
+    wide = sized(8000, 8000)
+    yield upload("jpeg of 8000 x 8000 in 60 empty scans", wide[:-2] + wide[SCAN:-2] * 60 + END)
     for width, height in ((65535, 65535), (0, 32), (48, 0), (0, 0), (30001, 1)):
         yield upload(f"jpeg of {width} x {height}", sized(width, height))
     yield upload(

@@ -12,7 +12,16 @@ import pytest
 from PIL import Image
 
 from app.media.sniff import ImageFormat, NotAnImageError, is_complete, measure
-from app.media.stripping import MAX_FILL, MAX_PARTS, MAX_SCANS, SEARCHED, Stripped, orientation_of, stripped
+from app.media.stripping import (
+    MAX_FILL,
+    MAX_PARTS,
+    MAX_SCANNED,
+    MAX_SCANS,
+    SEARCHED,
+    Stripped,
+    orientation_of,
+    stripped,
+)
 from tests.unit.app.media.photographs import (
     PLACE,
     chunk,
@@ -235,6 +244,17 @@ def test_hostile_files_end_soon() -> None:
     refused(b"\xff\xd8" + b"\xff" * 3_000_000 + b"\0", JPEG)
     refused(BARE[JPEG][:-2] + b"\xff" * 3_000_000 + b"\0", JPEG)
     refused(png_with(BARE[PNG], chunk(b"teXt", b"") * (MAX_PARTS + 1)), PNG)
+
+
+@pytest.mark.parametrize(("edge", "scans"), [(48, MAX_SCANS), (8000, MAX_SCANNED // 8000**2)])
+def test_a_large_jpeg_may_have_fewer_scans_than_a_small_one(edge: int, scans: int) -> None:
+    """Each makes a decoder go over the whole picture again, however few bytes it has."""
+    frame = BARE[JPEG].index(b"\xff\xc0") + 5
+    sized = BARE[JPEG][:frame] + struct.pack(">HH", edge, edge) + BARE[JPEG][frame + 4 :]
+    more = sized[sized.rfind(b"\xff\xda") : -2]
+    most = sized[:-2] + more * (scans - 1) + b"\xff\xd9"
+    assert result(most, JPEG)[0] == most
+    assert "too many scans" in refused(most[:-2] + more + b"\xff\xd9", JPEG)
 
 
 @pytest.mark.parametrize("before", range(-3, 4))
