@@ -11,6 +11,7 @@ from collections.abc import Callable
 from app.admission.descriptors import raise_limit
 from app.admission.limits import too_few_descriptors
 from app.draining import Draining
+from app.garbage import settle_down
 from app.main import StartError, create_app
 from app.settings import Settings
 from app.shared_metrics import stay_alone
@@ -41,7 +42,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)
     serving(address_of(listener))
-    server = DrainingServer(app, draining, settings)
+    server = DrainingServer(app, draining, settings, on_ready=settle_down)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
         signal.signal(signal.SIGHUP, server.handle_exit)  # else a closed terminal would leave jobs with vendors running
     try:

@@ -30,6 +30,7 @@ def main() -> int:
 
     from app.catalog.files import CatalogError
     from app.draining import Draining
+    from app.garbage import settle_down
     from app.main import StartError, create_app
     from app.server import DrainingServer
 
@@ -42,6 +43,7 @@ def main() -> int:
 
     def ready() -> None:
         asyncio.get_running_loop().add_reader(_STDIN, supervisor_left)
+        settle_down()
         _beat(_report(None))
 
     def supervisor_left() -> None:

@@ -1,4 +1,4 @@
-"""Calls: what one conversation does over HTTP, each call a task of its own, and the events of the last one."""
+"""Calls: what one conversation does over HTTP, and the events of the last call."""
 
 from __future__ import annotations
 
@@ -43,12 +43,16 @@ class Calls:
         self._stream: EventStream | None = None
         self._closed = False
 
-    def start(self, step: HttpCall | NextEvent) -> asyncio.Task[Reply | None]:
-        """Begin a call, or wait for the next event of the last one. A call closes the events of the one before.
+    async def carried_out(self, step: HttpCall | NextEvent) -> Reply | None:
+        """Make a call, or wait for the next event of the last one. A call closes the events of the one before.
 
-        The task raises what ``Transport.open`` and ``EventStream.next`` raise.
+        Raises what ``Transport.open`` and ``EventStream.next`` raise.
         """
-        task = asyncio.create_task(self._send(step) if isinstance(step, HttpCall) else self._next())
+        return await (self._send(step) if isinstance(step, HttpCall) else self._next())
+
+    def start(self, call: HttpCall) -> asyncio.Task[Reply | None]:
+        """The same for a call that goes on when whoever waits for it is ended."""
+        task: asyncio.Task[Reply | None] = asyncio.create_task(self.carried_out(call))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -39,17 +39,13 @@ class TimeUpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
-    step: HttpCall | NextEvent
     task: asyncio.Task[Reply | None]
     committed_before: bool
 
-    @property
-    def starts_job(self) -> bool:
-        return isinstance(self.step, HttpCall) and self.step.starts_job
-
 
 class Talk:
-    """The generator, and what is waited for if anything is: a call, or an event. ``limit_s`` runs from now."""
+    """The generator, and the call that starts a job while it is waited for: that one is not ended with whoever waits.
+    ``limit_s`` runs from now."""
 
     def __init__(
         self,
@@ -159,38 +155,58 @@ class Talk:
     async def _answered(self, step: HttpCall | NextEvent, left: float) -> Reply | Unanswered | None:
         if left <= 0:
             raise TimeUpError
-        flight = _InFlight(step, self._calls.start(step), self._trace.committed)
-        self._in_flight = flight
+        committed_before = self._trace.committed
         if isinstance(step, HttpCall) and (step.commits or step.starts_job):
             self._trace.committed = True
-        done, _ = await asyncio.wait({flight.task}, timeout=left)
-        if not done:
-            raise TimeUpError
-        self._in_flight = None
-        return self._outcome(flight)
+        if isinstance(step, HttpCall) and step.starts_job:
+            flight = self._in_flight = _InFlight(self._calls.start(step), committed_before)
+            done, _ = await asyncio.wait({flight.task}, timeout=left)
+            if not done:
+                raise TimeUpError
+            self._in_flight = None
+            return self._outcome(flight)
+        limit: asyncio.Timeout | None = None
+        try:
+            async with asyncio.timeout(left) as limit:
+                return await self._calls.carried_out(step)
+        except Exception as failed:  # noqa: BLE001 - told apart there
+            if limit is not None and limit.expired():
+                raise TimeUpError from None
+            broken = failed
+        try:
+            return self._broken(broken, committed_before)
+        finally:
+            del broken  # it leads to this frame
 
     def _outcome(self, flight: _InFlight) -> Reply | Unanswered | None:
-        """What became of a call or of an event waited for. Raises ProviderError when the conversation cannot go on."""
-        try:
+        """What became of a call that starts a job. Raises as ``_broken``."""
+        failed = flight.task.exception()
+        if failed is None:
             return flight.task.result()
-        except Unanswered as unanswered:
-            if not unanswered.sent:
-                self._trace.committed = flight.committed_before
-            return unanswered.with_traceback(None)  # it leads to the task, which has it: they would keep each other
-        except CredentialUnavailableError as unavailable:
-            self._trace.committed = flight.committed_before
+        if not isinstance(failed, Exception):
+            raise failed
+        return self._broken(failed, flight.committed_before)
+
+    def _broken(self, failed: Exception, committed_before: bool) -> Unanswered:
+        """For a call without a reply, or an event that did not come. Raises ProviderError when the conversation cannot
+        go on: then the fault is ours."""
+        if isinstance(failed, Unanswered):
+            if not failed.sent:
+                self._trace.committed = committed_before
+            return failed.with_traceback(None)  # it leads to whoever has it: they would keep each other
+        if isinstance(failed, CredentialUnavailableError):
+            self._trace.committed = committed_before
             raise ProviderError(
-                Fault.UNREACHABLE if unavailable.temporary else Fault.CREDENTIALS,
+                Fault.UNREACHABLE if failed.temporary else Fault.CREDENTIALS,
                 f"{self._name} could not be called: no credential",
                 spend=self.assumed_spend,
-                detail=str(unavailable),
+                detail=str(failed),
             ) from None
-        except SpoolFailedError as failed:
+        if isinstance(failed, SpoolFailedError):
             raise self._own_fault("the gateway could not store the reply", failed) from failed
-        except Exception as bug:  # noqa: BLE001 - whatever it is, it is ours, and the job must still be cancelled
-            # Without its cause: an error of the HTTP library may hold the request's headers.
-            own = self._own_fault(f"the gateway failed while it called {self._name}", bug)
-        raise own
+        # Whatever it is, it is ours, and the job must still be cancelled. Without its cause: an error of the HTTP
+        # library may hold the request's headers.
+        raise self._own_fault(f"the gateway failed while it called {self._name}", failed) from None
 
     async def take_leave(self, reason: AbandonReason, submit_grace_s: float, cancel_limit_s: float) -> Spend:
         """End the conversation early and decently; what the vendor may bill. Never raises but when cancelled.
@@ -208,15 +224,14 @@ class Talk:
             self._drop()
 
     async def _settle_call_in_flight(self, submit_grace_s: float) -> ImageResult | None:
-        """Let a call that starts a job finish, end any other. Afterwards the conversation waits at a yield, unless its
-        result is returned. Raises ProviderError when it ended otherwise."""
+        """Let a call that starts a job finish; any other has ended with whoever waited for it. Afterwards the
+        conversation waits at a yield, unless its result is returned. Raises ProviderError when it ended otherwise."""
         flight = self._in_flight
         if flight is None:
             return None
-        if flight.starts_job:
-            await asyncio.wait({flight.task}, timeout=submit_grace_s)
+        await asyncio.wait({flight.task}, timeout=submit_grace_s)
         await self._stop_call()
-        if not flight.starts_job or flight.task.cancelled():
+        if flight.task.cancelled():
             return None
         step = self._advance(self._outcome(flight))
         return step if isinstance(step, ImageResult) else None

@@ -30,8 +30,10 @@ def litellm() -> Path:
     if not program.exists() or not installed.exists() or installed.read_text() != lock.read_text():
         shutil.rmtree(folder, ignore_errors=True)
         installed_by([sys.executable, "-m", "venv", folder])
+        # Not by the pip of that environment: an older one takes a requirement with extras for one that is not pinned.
+        into = folder / "bin" / "python"
         installed_by(
-            [folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+            [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", into, "--require-hashes", "-r", lock]
         )
         shutil.copy(lock, installed)
     return program

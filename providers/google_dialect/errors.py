@@ -132,9 +132,13 @@ def stated_error(reply: Reply, vendor: str, request: ImageRequest) -> ProviderEr
 def error_object(reply: Reply) -> Mapping[str, Any]:
     """The reply's ``error`` object, also out of the one-element list Google sometimes wraps it in; empty when none."""
     try:
-        document = reply.json()
+        return error_in(reply.json())
     except ValueError:
         return {}
+
+
+def error_in(document: object) -> Mapping[str, Any]:
+    """The same of a reply that is parsed."""
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
     return an_object(an_object(document).get("error"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from providers.google_dialect.errors import REFUSALS, error_object, failure, stated_error
+from providers.google_dialect.errors import REFUSALS, error_in, failure, stated_error
 from providers.google_dialect.inline import Labelled
 from providers.google_dialect.shapes import an_object, objects, text
 from providers.spec.blob import Blob, InlineBlob
@@ -92,12 +92,12 @@ def read_reply(reply: Reply, vendor: str, request: ImageRequest) -> ImageResult:
 def document_of(reply: Reply, vendor: str, request: ImageRequest) -> Mapping[str, Any]:
     """The JSON of a reply, or of one event. Raises ProviderError for what is an error, and for what is not JSON: a 2xx
     that cannot be read may have been billed (POSSIBLE)."""
-    if not 200 <= reply.status <= 299 or error_object(reply):
-        raise stated_error(reply, vendor, request)
     try:
         document = reply.json()
     except ValueError:
         document = None
+    if not 200 <= reply.status <= 299 or error_in(document):
+        raise stated_error(reply, vendor, request)
     if not isinstance(document, dict):
         detail = safe_excerpt(reply, request.prompt)
         raise failure(Fault.BAD_REPLY, vendor, spend=Spend.POSSIBLE, detail=detail)

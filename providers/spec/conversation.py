@@ -122,6 +122,8 @@ class Reply:
         Raises ValueError when the body is not JSON; nothing else, whatever the bytes.
         """
         try:
+            if not self.blobs:
+                return json.loads(self.body)
             return json.loads(self.body, object_hook=lambda document: blob_or_object(document, self.blobs))
         except (RecursionError, UnicodeDecodeError) as unreadable:
             raise ValueError("the body is not JSON") from unreadable
