@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
+from providers.blobs import Encoded
 from providers.mapped import let_go
 
 _CHUNK = 256 * 1024
@@ -24,7 +25,7 @@ class ClientTooSlowError(Exception):
 class PartsResponse(Response):
     """A body that lies in several pieces, sent without joining them."""
 
-    def __init__(self, parts: Sequence[bytes | memoryview], headers: Mapping[str, str]) -> None:
+    def __init__(self, parts: Sequence[bytes | memoryview | Encoded], headers: Mapping[str, str]) -> None:
         self.status_code = 200
         self.background = None
         self._parts = parts
@@ -36,23 +37,35 @@ class PartsResponse(Response):
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if self._length <= _CHUNK:
-            await send_in_time(send, {"type": "http.response.body", "body": b"".join(self._parts), "more_body": False})
+            await send_in_time(send, {"type": "http.response.body", "body": _joined(self._parts), "more_body": False})
             return
         for part in self._parts:
             await send_in_chunks(send, part)
         await send_in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_in_chunks(send: Send, part: bytes | memoryview) -> None:
+async def send_in_chunks(send: Send, part: bytes | memoryview | Encoded) -> None:
     """Send a piece of a body, of which one chunk at a time is copied; more may follow. Raises ClientTooSlowError."""
-    view = memoryview(part)
-    for start in range(0, len(view), _CHUNK):
-        chunk = bytes(view[start : start + _CHUNK])
-        let_go(view)
+    for chunk in _chunks(part):
         await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
         # A client that reads as fast as we send is never waited for: all of the answer would be sent, and everybody
         # else left waiting for tens of milliseconds, before the event loop had a turn.
         await asyncio.sleep(0)
+
+
+def _joined(parts: Sequence[bytes | memoryview | Encoded]) -> bytes:
+    return b"".join(chunk for part in parts for chunk in _chunks(part))
+
+
+def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes]:
+    if isinstance(part, Encoded):
+        yield from part.pieces()
+        return
+    view = memoryview(part)
+    for start in range(0, len(view), _CHUNK):
+        chunk = bytes(view[start : start + _CHUNK])
+        let_go(view)
+        yield chunk
 
 
 async def send_in_time(send: Send, message: Message) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from app.media.verify import Delivered
+from providers.blobs import Encoded, as_base64
 from providers.spec.request import Operation, Resolution
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
@@ -22,10 +23,10 @@ def success_parts(
     usage: Usage | None = None,
     urls: Sequence[str] | None = None,
     transparent: bool = False,
-) -> tuple[bytes | memoryview, ...]:
-    """The success body in order: JSON up to each image, the image's base64 as it is, JSON after it.
+) -> tuple[bytes | memoryview | Encoded, ...]:
+    """The success body in order: JSON up to each image, the image's base64, JSON after it.
 
-    The base64, up to 27 MB an image, is neither escaped nor copied; reading it is still work for a worker thread. With
+    The base64, up to 27 MB an image, is neither escaped nor copied, and encoded only while it is sent. With
     ``urls``, one an image, these stand in its place. ``created`` is in Unix seconds. The body's length is the sum of
     the parts' lengths. Raises BlobDamagedError when an image cannot be read, which a verified one can.
     """
@@ -39,12 +40,12 @@ def success_parts(
     if usage is not None:
         after["usage"] = usage_of(usage)
     after["metadata"] = metadata
-    parts: list[bytes | memoryview] = [json.dumps(before)[:-1].encode("ascii") + b', "data": [']
+    parts: list[bytes | memoryview | Encoded] = [json.dumps(before)[:-1].encode("ascii") + b', "data": [']
     if urls is not None:
         parts.append(", ".join(json.dumps({"url": url}) for url in urls).encode("ascii"))
     else:
         for place, image in enumerate(images):
-            parts += [b', {"b64_json": "' if place else b'{"b64_json": "', image.blob.base64(), b'"}']
+            parts += [b', {"b64_json": "' if place else b'{"b64_json": "', as_base64(image.blob), b'"}']
     parts.append(b"], " + json.dumps(after)[1:].encode("ascii"))
     return tuple(parts)
 

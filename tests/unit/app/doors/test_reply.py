@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from itertools import pairwise
 
 import pytest
 from starlette.types import Message
 
 from app.doors.reply import ClientTooSlowError, PartsResponse
+from providers.blobs import Encoded, MemoryBlob
 
 SCOPE = {"type": "http", "method": "POST"}
 
@@ -32,6 +34,21 @@ async def test_the_pieces_arrive_in_order_with_their_exact_length() -> None:
     assert headers[b"x-one"] == b"1"
     assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
     assert [message["more_body"] for message in sent[1:]][-1] is False
+
+
+@pytest.mark.parametrize("length", [192 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 1024 * 1024 + 2])
+async def test_a_file_is_encoded_piece_by_piece(length: int) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    file = (bytes(range(256)) * (length // 256 + 1))[:length]
+    await PartsResponse([b"{", Encoded(MemoryBlob(memoryview(file))), b"}"], {})(SCOPE, nothing, send)
+    body = b"".join(message["body"] for message in sent[1:])
+    assert body == b"{" + base64.b64encode(file) + b"}"
+    assert dict(sent[0]["headers"])[b"content-length"] == str(len(body)).encode()
+    assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
 
 
 async def test_others_have_their_turn_between_the_pieces_for_a_client_that_reads_at_once() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import pytest
 
 from app.doors.openai_images.answer import amount, headers_of, metadata_of, success_parts
 from app.media.verify import Delivered
-from providers.blobs import MemoryBlob
+from providers.blobs import Encoded, MemoryBlob
 from providers.spec.adapter import ProviderModel
 from providers.spec.capability import Capability
 from providers.spec.errors import Fault, Spend
@@ -44,6 +44,17 @@ TRIED = (
 )
 
 
+def joined(parts: Iterable[bytes | memoryview | Encoded]) -> bytes:
+    return b"".join(b"".join(part.pieces()) if isinstance(part, Encoded) else part for part in parts)
+
+
+def test_a_file_is_encoded_only_when_it_is_sent() -> None:
+    image = bytes(range(256)) * 4096
+    parts = success_parts([delivered(image)], {}, created=0)
+    assert sum(len(part) for part in parts if not isinstance(part, Encoded)) < 1000
+    assert json.loads(joined(parts))["data"] == [{"b64_json": base64.b64encode(image).decode()}]
+
+
 def test_the_parts_join_to_one_json_document() -> None:
     image = b"\x89PNG not really" * 100
     delivered = Delivered(MemoryBlob(image), OutputFormat.PNG, 1264, 848, len(image))
@@ -51,7 +62,7 @@ def test_the_parts_join_to_one_json_document() -> None:
         input_tokens=10, output_tokens=1200, input_text_tokens=8, input_image_tokens=2, output_image_tokens=1120
     )
     parts = success_parts([delivered], {"model": "m"}, created=1_800_000_000, usage=usage)
-    document = json.loads(b"".join(parts))
+    document = json.loads(joined(parts))
     assert document == {
         "created": 1_800_000_000,
         "data": [{"b64_json": base64.b64encode(image).decode()}],
@@ -71,7 +82,7 @@ def test_the_parts_join_to_one_json_document() -> None:
 
 def test_usage_is_left_out_when_the_vendor_counted_nothing() -> None:
     delivered = Delivered(MemoryBlob(b"x"), OutputFormat.JPEG, 1, 1, 1)
-    assert "usage" not in json.loads(b"".join(success_parts([delivered], {}, created=0)))
+    assert "usage" not in json.loads(joined(success_parts([delivered], {}, created=0)))
 
 
 def test_the_images_base64_is_handed_through_without_a_copy() -> None:
@@ -98,18 +109,18 @@ def delivered(data: bytes = b"x") -> Delivered:
 
 
 def test_several_images_stand_in_their_order() -> None:
-    document = json.loads(b"".join(success_parts([delivered(b"one"), delivered(b"two")], {}, created=0)))
+    document = json.loads(joined(success_parts([delivered(b"one"), delivered(b"two")], {}, created=0)))
     assert [base64.b64decode(item["b64_json"]) for item in document["data"]] == [b"one", b"two"]
 
 
 def test_urls_take_the_place_of_base64() -> None:
     urls = ['https://x/?a=1&b="2"', "https://x/2"]
-    document = json.loads(b"".join(success_parts([delivered(), delivered()], {}, created=0, urls=urls)))
+    document = json.loads(joined(success_parts([delivered(), delivered()], {}, created=0, urls=urls)))
     assert document["data"] == [{"url": urls[0]}, {"url": urls[1]}]
 
 
 def test_a_transparent_background_is_told() -> None:
-    assert json.loads(b"".join(success_parts([delivered()], {}, created=0, transparent=True)))["background"] == (
+    assert json.loads(joined(success_parts([delivered()], {}, created=0, transparent=True)))["background"] == (
         "transparent"
     )
 
