@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
@@ -62,6 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._offered = False
         """The head that was just read offers an upgrade."""
+        self._running: RequestResponseCycle | None = None
+        """The request that is served now or was last; ``cycle`` is the one that came last, and may wait behind it."""
         self._refusal: Refusal | None = None
         self._deaf = False
         """Nothing more is read: what comes behind the request under way is no request."""
@@ -89,6 +92,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for nothing more."""
         self._head_is_there()
         self._flows()
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            # uvicorn tells only the request that came last, so that one with another behind it would go on for nobody.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         self._lost = True
         for call in self._to_call_when_lost:
@@ -210,6 +218,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
         return call_off
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """A request is handed to the application."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _without_upgrade(self, rest: bytes) -> None:
         """Read the head again without its offer, then what comes behind it."""
         method = self.parser.get_method()
@@ -259,12 +272,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             return
-        cycle = self.cycle
+        running = self._running
         self._deaf = True
-        if cycle is not None and not (cycle.response_complete or cycle.more_body or self.pipeline):
-            cycle.keep_alive = False
+        self.pipeline.clear()
+        if running is not None and not (running.response_complete or running.more_body):
+            running.keep_alive = False
             return
-        if cycle is None or cycle.response_complete or not (cycle.response_started or self.pipeline):
+        if running is None or running.response_complete or not running.response_started:
             body = ApiError(refused.status, refused.message, type=INVALID_REQUEST, code=refused.code).body()
             lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *EVERY_ANSWER]
             lines += [(b"x-request-id", drawn_request_id().encode()), (b"connection", b"close")]

@@ -149,10 +149,26 @@ def test_a_few_requests_may_come_at_once_and_are_answered_in_order(serving: Serv
     assert answer.endswith(b"GET /second 0")
 
 
-def test_a_flood_of_requests_on_one_connection_is_cut_off(serving: Serving) -> None:
-    told(serving.port, b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n" * 5000)
+def test_a_flood_of_requests_on_one_connection_is_cut_off_and_the_first_is_answered(serving: Serving) -> None:
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\n" + b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n" * 100)
+        serving.until_served("/held")
+        serving.release.set()
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert len(re.findall(rb"HTTP/1\.1 \d", answer)) == 1
+    assert answer.endswith(b"GET /held 0")
     serving.until_closed()
     assert "/flood" not in serving.served
+
+
+@pytest.mark.parametrize("behind", [b"", b"GET /second HTTP/1.1\r\nHost: h\r\n\r\n" * 2])
+def test_who_leaves_is_noticed_whatever_was_sent_behind(serving: Serving, behind: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"POST /watched HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" + behind)
+        serving.until_served("/watched")
+    serving.until_served("/watched: left")
+    serving.until_closed()
+    assert "/second" not in serving.served
 
 
 def test_what_is_under_way_is_answered_though_nonsense_follows(serving: Serving) -> None:

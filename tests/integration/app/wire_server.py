@@ -58,7 +58,8 @@ class Serving:
 
 @contextmanager
 def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: int = 20) -> Iterator[Serving]:
-    """Serve while the block runs: ``/early`` answers before it reads, ``/large`` with 64 MB, ``/held`` when told to."""
+    """Serve while the block runs: ``/early`` answers before it reads, ``/large`` with 64 MB, ``/held`` when told to,
+    and ``/watched`` says when its client has left."""
 
     async def echo(request: Request) -> Response:
         path = request.url.path
@@ -68,6 +69,10 @@ def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: in
         if path == "/large":
             return PlainTextResponse("x" * LARGE)
         body = await request.body()
+        if path == "/watched":
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            serving.served.append(f"{path}: left")
         if path == "/held":
             await asyncio.to_thread(serving.release.wait, PATIENCE_S)
         names = ",".join(sorted(request.headers))
