@@ -14,6 +14,8 @@ from providers.mapped import let_go
 
 _CHUNK = 256 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
+_LONG = 64 * 1024
+"""Bytes of a chunk after which others have their turn."""
 WRITE_SECONDS = 60.0
 """Longest a client may take to accept one chunk; at that pace a 20 MB image would take over an hour."""
 
@@ -49,8 +51,10 @@ async def send_in_chunks(send: Send, part: bytes | memoryview | Encoded) -> None
     for chunk in _chunks(part):
         await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
         # A client that reads as fast as we send is never waited for: all of the answer would be sent, and everybody
-        # else left waiting for tens of milliseconds, before the event loop had a turn.
-        await asyncio.sleep(0)
+        # else left waiting for tens of milliseconds, before the event loop had a turn. Small ones take no time, and the
+        # last words of a stream that is cancelled have none.
+        if len(chunk) >= _LONG:
+            await asyncio.sleep(0)
 
 
 def _joined(parts: Sequence[bytes | memoryview | Encoded]) -> bytes:
