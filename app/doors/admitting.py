@@ -5,12 +5,16 @@ Pages of operators, models and hosted images are asked for by GET; nothing here 
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.admission.budget import Phase
 from app.admission.visit import Admission, Visit
+from app.doors.openai_images.errors import not_taken_any_more
+from app.doors.reply import error_response
 from providers.spool import holder
 
 _VISIT = "visit"
@@ -29,8 +33,11 @@ class Admitting:
             await self._app(scope, receive, send)
             return
         visit = self._admission.visit()
+        started = False
 
         async def send_watched(message: Message) -> None:
+            nonlocal started
+            started = True
             # A stream is begun before there is an image, so it is in flight until its end.
             if message["type"] == "http.response.start" and not _is_stream(message):
                 visit.answered()
@@ -40,6 +47,11 @@ class Admitting:
         token = holder.set(visit)
         try:
             await self._app(scope, receive, send_watched)
+        except asyncio.CancelledError:
+            # Only shutdown cancels a request. One that was not admitted yet has bought nothing, and may go elsewhere.
+            if started or visit.phase is not Phase.ARRIVING:
+                raise
+            await error_response(not_taken_any_more())(scope, receive, send)
         finally:
             holder.reset(token)
             visit.close()

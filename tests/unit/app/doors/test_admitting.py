@@ -58,6 +58,36 @@ async def test_bodies_of_a_request_are_its_visits_and_gone_with_it(tmp_path: Pat
     assert holder.get() is None
 
 
+@pytest.mark.parametrize("admitted", [False, True])
+async def test_a_stop_sends_elsewhere_who_was_not_admitted_and_nobody_else(admitted: bool) -> None:
+    of = Admission(AdmissionLimits())
+    waiting = asyncio.Event()
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        visit = visit_of(Request(scope))
+        assert visit is not None
+        assert not admitted or visit.enter(1)
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    request = asyncio.create_task(Admitting(app, of)(scope(), nothing_comes, send))
+    await waiting.wait()
+    request.cancel()
+    (ended,) = await asyncio.gather(request, return_exceptions=True)
+    if admitted:  # what it bought the edge cannot know, and says so
+        assert isinstance(ended, asyncio.CancelledError)
+        assert sent == []
+    else:
+        assert ended is None
+        assert sent[0]["status"] == 503
+        assert (b"x-should-retry", b"true") in sent[0]["headers"]
+    assert of.gate.in_flight == 0
+
+
 async def test_a_stream_is_in_flight_until_its_end() -> None:
     of = Admission(AdmissionLimits())
     seen: list[int] = []
