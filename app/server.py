@@ -15,6 +15,7 @@ A second signal skips what is left of 1 to 3, never 4.
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -161,20 +162,25 @@ class DrainingServer(uvicorn.Server):
     async def _until_quiet(self, ends_at: float) -> None:
         begun = time.monotonic()
         while (now := time.monotonic()) < ends_at and not self._hurried:
-            if now - begun >= _ON_THEIR_WAY_S:
-                self._let_go_of_idle(first_requests_too=now - begun >= _FIRST_REQUEST_S)
+            self._let_go(idle=now - begun >= _ON_THEIR_WAY_S, fresh=now - begun >= _FIRST_REQUEST_S)
             if not self.server_state.connections and not self.server_state.tasks:
                 return
             await asyncio.sleep(_TICK_S)
             await super().on_tick(0)  # the date that answers bear
 
-    def _let_go_of_idle(self, *, first_requests_too: bool) -> None:
-        """Close connections on which nothing is under way; the others close with the answer that is."""
+    def _let_go(self, *, idle: bool, fresh: bool) -> None:
+        """Connections with a request under way close with its answer, which says so. Of the others close those that are
+        idle, and those that have brought nothing yet, if they are to."""
+        to_close = []
         for connection in list(self.server_state.connections):
-            if isinstance(connection, BoundedProtocol):
-                waited_for = connection.fresh and not first_requests_too
-                if not waited_for and not connection.arriving:
-                    connection.shutdown()
+            if not isinstance(connection, BoundedProtocol) or connection.arriving:
+                continue
+            if connection.cycle is not None and not connection.cycle.response_complete:
+                connection.shutdown()
+            elif fresh if connection.fresh else idle:
+                to_close.append(connection)
+        for connection in _with_nothing_to_read(to_close):
+            connection.shutdown()
 
     async def _close_connections(self) -> None:
         """Whatever is left of them, or the event loop would not end."""
@@ -186,3 +192,16 @@ class DrainingServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(_TICK_S)
+
+
+def _with_nothing_to_read(connections: Sequence[BoundedProtocol]) -> list[BoundedProtocol]:
+    """Those on which nothing has come that the event loop has yet to read: closing would throw a request away."""
+    look = select.poll()
+    numbers = {}
+    for connection in connections:
+        own = connection.transport.get_extra_info("socket")
+        if own is not None and own.fileno() >= 0:
+            numbers[connection] = own.fileno()
+            look.register(own.fileno(), select.POLLIN)
+    readable = {number for number, _ in look.poll(0)}
+    return [connection for connection in connections if numbers.get(connection) not in readable]
