@@ -35,7 +35,7 @@ grace of a submit (``app.main``), handing statistics over (``app.sharing``). Who
 _TICK_S = 0.05
 """Between two looks at what is still under way."""
 _ON_THEIR_WAY_S = 0.2
-"""How long idle connections stay open after the socket has closed: a request sent in that moment is answered."""
+"""How long connections stay open that are idle at the end: a request sent in that moment is answered."""
 _FIRST_REQUEST_S = 1.0
 """The same for connections that have brought no request yet: theirs is on its way, or they were opened to be ready."""
 _MOST_WAITING = 65_536
@@ -160,24 +160,30 @@ class DrainingServer(uvicorn.Server):
                 await loop.connect_accepted_socket(protocol, connection)
 
     async def _until_quiet(self, ends_at: float) -> None:
-        begun = time.monotonic()
+        idle_since: dict[BoundedProtocol, float] = {}
         while (now := time.monotonic()) < ends_at and not self._hurried:
-            self._let_go(idle=now - begun >= _ON_THEIR_WAY_S, fresh=now - begun >= _FIRST_REQUEST_S)
+            self._let_go(idle_since, now)
             if not self.server_state.connections and not self.server_state.tasks:
                 return
             await asyncio.sleep(_TICK_S)
             await super().on_tick(0)  # the date that answers bear
 
-    def _let_go(self, *, idle: bool, fresh: bool) -> None:
-        """Connections with a request under way close with its answer, which says so. Of the others close those that are
-        idle, and those that have brought nothing yet, if they are to."""
+    def _let_go(self, idle_since: dict[BoundedProtocol, float], now: float) -> None:
+        """Close connections that have been idle for long enough; those with an answer to come close with it, if it can
+        still say so. Where it cannot, its client may send another request at once, and is told to go elsewhere."""
         to_close = []
         for connection in list(self.server_state.connections):
-            if not isinstance(connection, BoundedProtocol) or connection.arriving:
+            if not isinstance(connection, BoundedProtocol):
                 continue
-            if connection.cycle is not None and not connection.cycle.response_complete:
-                connection.shutdown()
-            elif fresh if connection.fresh else idle:
+            cycle = connection.cycle
+            busy = cycle is not None and not cycle.response_complete
+            if busy or connection.arriving:
+                idle_since.pop(connection, None)
+                if busy and not cycle.response_started:
+                    connection.shutdown()
+                continue
+            patience_s = _FIRST_REQUEST_S if connection.fresh else _ON_THEIR_WAY_S
+            if now - idle_since.setdefault(connection, now) >= patience_s:
                 to_close.append(connection)
         for connection in _with_nothing_to_read(to_close):
             connection.shutdown()

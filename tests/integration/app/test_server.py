@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -51,6 +52,9 @@ class Held:
             self.holding.set()
             time.sleep(HELD_S)  # noqa: ASYNC251 - that is the point
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        if scope["path"] == "/begun":
+            self.holding.set()
+            await asyncio.sleep(HELD_S)
         await send({"type": "http.response.body", "body": b"ok"})
 
     def connected(self) -> socket.socket:
@@ -131,6 +135,17 @@ def test_who_was_connected_is_answered_even_if_nobody_had_accepted_yet() -> None
         assert_sent_elsewhere(whole(slow))
         with pytest.raises(ConnectionRefusedError):
             held.connected()
+
+
+def test_who_was_not_told_that_the_connection_closes_may_send_another_request() -> None:
+    with Held() as held:
+        kept = held.connected()
+        ask(kept, "/begun")
+        assert held.holding.wait(PATIENCE_S)
+        held.server.leave()
+        assert b"connection: close" not in answered(kept).lower()
+        ask(kept, "/")
+        assert_sent_elsewhere(whole(kept))
 
 
 def test_what_waits_at_a_shared_socket_is_left_to_those_who_stay() -> None:
