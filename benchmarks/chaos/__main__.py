@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every case is as it must be."""
     parser = argparse.ArgumentParser("benchmarks.chaos", description="One thing goes wrong under load, in every way.")
     parser.add_argument("--only", default="", help="cases whose names contain this")
-    parser.add_argument("--lanes", type=int, default=8, help="cases side by side; they wait most of the time")
+    parser.add_argument("--lanes", type=int, default=6, help="cases side by side; they wait most of the time")
     parser.add_argument("--output", type=Path, default=RESULTS / "chaos", help="without its ending")
     asked = parser.parse_args(arguments)
     chosen = [case for case in CASES if asked.only in case.name]

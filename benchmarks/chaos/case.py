@@ -29,9 +29,11 @@ class Case:
     """What callers may be told beside ``200``, as ``answers.Seen.told`` words it, while it lasts and shortly after."""
     pinned: frozenset[str] = frozenset()
     """Kinds of the load that leave no other provider: theirs may fail with any error of the envelope."""
-    own_pace: bool = False
-    """Whether the gateway's policy is the shipped one, whose limits are so wide that a machine too slow for the load
-    is not taken for vendors that hang."""
+    hurried: bool = False
+    """Whether the gateway's policy runs as fast as the vendors do, so that a silent one is soon noticed. Otherwise its
+    limits are so wide that a busy machine is not taken for vendors that hang."""
+    to_the_last: bool = True
+    """Whether connections to vendors are watched until the last idle one is closed, which takes half a minute."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further environment of the gateway."""
     through: str = ""

@@ -13,6 +13,8 @@ from simulator.vendors import Vendor
 
 _LONG: Final = frozenset({Kind.HANG, Kind.DRIP})
 """Faults that are noticed only when a try has been waited for long enough."""
+_BROKEN: Final = _LONG | {Kind.RESET}
+"""Faults of the connection rather than of what comes over it."""
 _LONG_S: Final = 16.0
 _REFUSED: Final = frozenset({"400 moderation_blocked", "200 in a stream moderation_blocked"})
 """A vendor's refusal is passed on, and no other is asked to overrule it."""
@@ -41,6 +43,8 @@ def _vendor_faults() -> Iterator[Case]:
                 signs=() if kind in _HARMLESS else seen,
                 allowed=_REFUSED if kind in _REFUSING else _LATE if kind in _LONG else frozenset(),
                 pinned=frozenset({ONLY}),
+                hurried=kind in _LONG,
+                to_the_last=kind in _BROKEN,
             )
 
 
@@ -124,21 +128,34 @@ def _callers() -> Iterator[Case]:
             signs=() if stage == "the answer" else (signs.CALLERS_LEAVE,),
         )
     yield Case(name="slow callers", deed=deeds.Nothing(), load=slow())
-    yield Case(name="ten times the load", deed=deeds.Nothing(), load=QUICK, lasts_s=5.0, faster=10.0, own_pace=True)
+    yield Case(name="ten times the load", deed=deeds.Nothing(), load=QUICK, lasts_s=5.0, faster=10.0)
+    yield Case(
+        name="ten times the load, beyond the limit",
+        deed=deeds.Nothing(),
+        load=QUICK,
+        lasts_s=5.0,
+        faster=10.0,
+        signs=(signs.counter("gateway_admission_refused_total", "gateway_admission_refused_total"),),
+        settings={"GATEWAY_MAX_IN_FLIGHT": "4", "GATEWAY_QUEUE_LIMIT": "8", "GATEWAY_QUEUE_SECONDS": "5"},
+        allowed=frozenset({"429 slow_down"}),
+    )
 
 
 def _process() -> Iterator[Case]:
+    cut = frozenset(
+        f"{status} {trouble}"
+        for status in ("none", "200")
+        for trouble in ("ConnectionRefusedError", "ConnectionResetError", "RemoteProtocolError", "cut short")
+    )
+    yield Case(name="gateway killed", deed=deeds.Killed(), load=USUAL, fixed_port=True, books_gone=True, allowed=cut)
     yield Case(
-        name="gateway killed",
-        deed=deeds.Killed(),
+        name="one of two workers killed",
+        deed=deeds.WorkerKilled(),
         load=USUAL,
-        fixed_port=True,
+        signs=(signs.counter("gateway_worker_starts_total", "gateway_worker_starts_total"),),
+        settings={"GATEWAY_WORKERS": "2"},
         books_gone=True,
-        allowed=frozenset(
-            f"{status} {trouble}"
-            for status in ("none", "200")
-            for trouble in ("ConnectionRefusedError", "ConnectionResetError", "RemoteProtocolError", "cut short")
-        ),
+        allowed=cut,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -217,6 +219,19 @@ class Killed:
 
     async def end(self, stage: Stage) -> None:
         """It runs already."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerKilled:
+    """One of several workers is killed, whatever it is at; its supervisor is to start another."""
+
+    async def begin(self, stage: Stage) -> None:
+        """Nothing is said to anybody."""
+        worker = await asyncio.to_thread(stage.gateway.worker)
+        os.kill(worker, signal.SIGKILL)
+
+    async def end(self, stage: Stage) -> None:
+        """The other one runs by now."""
 
 
 def _warp(stage: Stage) -> Warp:

@@ -17,6 +17,7 @@ import httpx
 
 from app.demo import SIMULATED_KEY
 from app.settings import PROJECT_ROOT
+from benchmarks.image_path.usage import family
 
 START_S: Final = 30.0
 """Seconds a gateway may take to serve or to stop."""
@@ -147,6 +148,13 @@ class GatewayProcess:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError("the gateway does not run")
         return self._process.pid
+
+    def worker(self) -> int:
+        """The process id of one of its workers, where it has several. RuntimeError when it has none."""
+        for each in family(self.pid):
+            if b"app.worker" in Path(f"/proc/{each}/cmdline").read_bytes():
+                return each
+        raise RuntimeError("the gateway has no workers of their own")
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Its log lines of this event so far."""
