@@ -25,6 +25,8 @@ class Arrival:
         self._visit = visit_of(request)
         self._begun = False
         self._stalled = False
+        self._whole = False
+        """As many bytes have come as were stated: the server hands over no more of this body."""
 
     async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
         """The bytes as they come. Raises ApiError when there are more than ``most`` or they take too long,
@@ -61,15 +63,20 @@ class Arrival:
                 arrived += len(piece)
                 if arrived > most:
                     raise body_too_large(most)
+                self._whole = arrived == stated
                 if piece:
                     yield piece
+                if self._whole:
+                    return
 
     async def drained(self) -> bool:
         """Drop what still comes of a refused body; whether its end was reached. If not, the connection must close.
 
         Nothing is read from a client that fell silent, nor from one that waits to be told to send its body.
         """
-        return False if self._stalled else await drain(self._request, begun=self._begun)
+        if self._whole or self._stalled:
+            return self._whole
+        return await drain(self._request, begun=self._begun)
 
     def _stated(self) -> int | None:
         text = self._request.headers.get("content-length", "")
