@@ -13,8 +13,13 @@ from typing import IO, Protocol
 
 SPOOL_THRESHOLD = 1024 * 1024
 """Bytes held in memory before a body moves to a file."""
+STATED_THRESHOLD = 4 * 1024 * 1024
+"""The same for a body whose length was stated beforehand: one of up to this stays in memory to its end, and one of more
+does not begin there. A file costs as much as all other work on an image of 2 MB."""
+_LITTLE = 4096
+"""Bytes. Chunks of fewer are put together before they are kept: a body that drips must not take fifty bytes for one."""
 SCARCE_THRESHOLD = 64 * 1024
-"""The same while whoever is responsible for the body holds that memory is scarce."""
+"""The same for all while whoever is responsible for the body holds that memory is scarce."""
 
 
 class Holder(Protocol):
@@ -45,15 +50,21 @@ class SpoolFailedError(Exception):
 
 
 class Spool:
-    """Collects one body. ``limit`` is in bytes. Not reusable; dropping it frees everything."""
+    """Collects one body. ``limit`` is in bytes, and so is ``stated``, the length its sender claims, if any: that one
+    decides where it lies and nothing else. Not reusable; dropping it frees everything."""
 
-    def __init__(self, directory: Path | None, *, limit: int) -> None:
+    def __init__(self, directory: Path | None, *, limit: int, stated: int | None = None) -> None:
         self._directory = directory
         self._limit = limit
-        self._memory = bytearray()
+        self._memory: list[bytes] = []
+        self._little = bytearray()
         self._file: IO[bytes] | None = None
         self._holder = holder.get()
         self._counted = 0
+        self._in_memory = SPOOL_THRESHOLD
+        """Most bytes that are held there."""
+        if stated is not None:
+            self._in_memory = STATED_THRESHOLD if stated <= STATED_THRESHOLD else 0
         self.length = 0
 
     def write(self, chunk: bytes | memoryview) -> None:
@@ -66,17 +77,37 @@ class Spool:
             self._holder.took(len(chunk))
             self._counted += len(chunk)
         if self._file is None:
-            if self.length <= SCARCE_THRESHOLD or (self.length <= SPOOL_THRESHOLD and not self._scarce()):
-                self._memory += chunk
+            most = min(self._in_memory, SCARCE_THRESHOLD) if self._scarce() else self._in_memory
+            if self.length <= most:
+                self._keep(chunk)
                 return
             try:
                 self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - see close()
             except OSError as failed:
                 self.close()
                 raise SpoolFailedError("no spool file can be made") from failed
-            self._put(self._file, self._memory)
-            self._memory = bytearray()
+            self._put(self._file, self._kept())
         self._put(self._file, chunk)
+
+    def _keep(self, chunk: bytes | memoryview) -> None:
+        """In pieces, which are put together once: a buffer that grows is copied again and again."""
+        if len(chunk) < _LITTLE:
+            self._little += chunk
+            if len(self._little) < SCARCE_THRESHOLD:
+                return
+            chunk = b""
+        if self._little:
+            self._memory.append(bytes(self._little))
+            self._little.clear()
+        if chunk:
+            self._memory.append(chunk if isinstance(chunk, bytes) else bytes(chunk))
+
+    def _kept(self) -> bytes:
+        """All that lies in memory, which is given up."""
+        whole = b"".join((*self._memory, self._little))
+        self._memory.clear()
+        self._little.clear()
+        return whole
 
     def _put(self, file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
         try:
@@ -93,7 +124,7 @@ class Spool:
         to by whoever cuts it."""
         if self._file is None:
             self._counted = 0  # from now on the holder's affair
-            return bytes(self._memory)
+            return self._kept()
         try:
             mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_WRITE)
         except (OSError, ValueError) as failed:  # ValueError: the file is shorter than what was written to it
@@ -106,7 +137,8 @@ class Spool:
 
     def close(self) -> None:
         """Free what was collected."""
-        self._memory = bytearray()
+        self._memory.clear()
+        self._little.clear()
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -167,7 +167,7 @@ class Transport:
         first = await content.readany()
         if content.at_eof() and len(first) <= min(limit, SPOOL_THRESHOLD):
             return first
-        spool = Spool(self._spool_dir, limit=limit)
+        spool = Spool(self._spool_dir, limit=limit, stated=response.content_length if ok else None)
         try:
             await _collect(first, content, spool, cap=None if ok else limit)
             return spool.finish()

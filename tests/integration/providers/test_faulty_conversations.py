@@ -255,7 +255,7 @@ async def test_a_job_is_cancelled_when_the_receiver_of_interim_images_fails(scen
 
 async def test_a_job_is_cancelled_when_our_disk_fails(scene: Scene, tmp_path: Path) -> None:
     async def large(seen: Seen, peer: Peer) -> None:
-        await peer.answer(bytes(2_000_000))
+        await peer.answer(bytes(5_000_000))
 
     scene.server.handler = job_server(status=large)
     spoiled = Transport(spool_dir=tmp_path / "missing")

@@ -16,7 +16,7 @@ from providers.blobs import Base64Blob, MemoryBlob
 from providers.credentials import StaticKey
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import AsBase64, HttpCall, Raw, Reply, Trust, Unanswered, json_body
-from providers.spool import SpoolFailedError
+from providers.spool import STATED_THRESHOLD, SpoolFailedError
 from providers.transport import Transport
 from providers.transport_limits import TransportLimits
 from tests.integration.providers.loopback import Loopback, Peer, Seen, answers, free_port, hang, loopback, texts_of
@@ -208,7 +208,7 @@ async def test_a_large_answer_is_spooled_and_its_picture_cut_out(
 
 async def test_a_spool_that_cannot_be_written_is_our_own_failure(server: Loopback, tmp_path: Path) -> None:
     async def answer(seen: Seen, peer: Peer) -> None:
-        await peer.answer(PICTURE)
+        await peer.answer(bytes(STATED_THRESHOLD + 1))
 
     server.handler = answer
     transport = Transport(spool_dir=tmp_path / "missing")

@@ -6,15 +6,19 @@ import gc
 import mmap
 import resource
 import signal
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from providers.spool import (
     SCARCE_THRESHOLD,
     SPOOL_THRESHOLD,
+    STATED_THRESHOLD,
     BodyTooLargeError,
     Spool,
     SpoolFailedError,
@@ -175,3 +179,41 @@ def test_while_memory_is_scarce_all_but_small_bodies_go_to_the_disk(tmp_path: Pa
     large.write(b"x")
     assert isinstance(small.finish(), bytes)
     assert isinstance(large.finish(), mmap.mmap)
+
+
+def test_a_body_of_a_stated_length_lies_where_its_end_will_lie(tmp_path: Path) -> None:
+    small = Spool(tmp_path / "not needed", limit=10 * STATED_THRESHOLD, stated=STATED_THRESHOLD)
+    small.write(b"x" * STATED_THRESHOLD)
+    assert small.finish() == b"x" * STATED_THRESHOLD
+    large = Spool(tmp_path / "missing", limit=10 * STATED_THRESHOLD, stated=STATED_THRESHOLD + 1)
+    with pytest.raises(SpoolFailedError):
+        large.write(b"x")
+
+
+def test_more_than_was_stated_goes_to_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, limit=10 * STATED_THRESHOLD, stated=1)
+    whole = b"x" * STATED_THRESHOLD + b"y"
+    for start in range(0, len(whole), SPOOL_THRESHOLD):
+        spool.write(whole[start : start + SPOOL_THRESHOLD])
+    mapped = spool.finish()
+    assert isinstance(mapped, mmap.mmap)
+    assert mapped[:] == whole
+
+
+@given(st.lists(st.binary(max_size=9000), max_size=40))
+def test_chunks_of_any_size_are_put_together_in_order(chunks: list[bytes]) -> None:
+    spool = Spool(None, limit=SPOOL_THRESHOLD)
+    for chunk in chunks:
+        spool.write(memoryview(chunk) if len(chunk) % 2 else chunk)
+    assert spool.finish() == b"".join(chunks)
+
+
+def test_a_body_that_drips_takes_little_more_than_its_length() -> None:
+    spool = Spool(None, limit=SPOOL_THRESHOLD)
+    tracemalloc.start()
+    for _ in range(200_000):
+        spool.write(b"x")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 * 200_000 + 2 * SCARCE_THRESHOLD
+    assert len(spool.finish()) == 200_000
