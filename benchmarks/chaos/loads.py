@@ -33,15 +33,16 @@ def _repeat(manner: Manner, **fields: Any) -> Kind:
 
 
 def around(provider: str) -> Load:
-    """Most callers prefer one provider, some insist on it."""
-    there = {"order": [provider]}
+    """Most callers prefer one provider, some insist on it. They name a ratio: else none could be wrong."""
+    wide = {"aspect_ratio": "16:9"}
+    there: dict[str, Any] = {**wide, "provider": {"order": [provider]}}
     return {
-        "preferring it": _weighing(5, _one_k(provider=there)),
-        "anywhere": _weighing(3, _one_k()),
-        "stream": _one_k(provider=there, stream=True, partial_images=2),
-        "several": _one_k(provider=there, n=2),
-        "edit": Kind(1, lambda orders, _: orders.generation(resolution="1K", provider=there, image=_picture())),
-        ONLY: _one_k(provider={"only": [provider]}),
+        "preferring it": _weighing(5, _one_k(**there)),
+        "anywhere": _weighing(3, _one_k(**wide)),
+        "stream": _one_k(**there, stream=True, partial_images=2),
+        "several": _one_k(**there, n=2),
+        "edit": Kind(1, lambda orders, _: orders.generation(resolution="1K", **there, image=_picture())),
+        ONLY: _one_k(**wide, provider={"only": [provider]}),
     }
 
 
