@@ -120,13 +120,21 @@ def _connections() -> Iterator[Case]:
 def _callers() -> Iterator[Case]:
     for stage in ("sending the head", "sending the body"):
         yield Case(name=f"callers gone while {stage}", deed=deeds.Nothing(), load=leaving(stage))
-    for stage in ("waiting", "waiting at fal", "waiting at replicate", "the answer", "a stream"):
+    for stage in ("waiting", "the answer", "a stream"):
         yield Case(
             name=f"callers gone during {stage}",
             deed=deeds.Nothing(),
             load=leaving(stage),
-            hurried=True,  # else a vendor ten times as fast is done within the grace that a submit is given
             signs=() if stage == "the answer" else (signs.CALLERS_LEAVE,),
+        )
+    for vendor in (Vendor.FAL, Vendor.REPLICATE):
+        yield Case(
+            name=f"callers gone during waiting at {vendor.value}",
+            deed=deeds.VendorSlow(vendor.value),
+            load=leaving(f"waiting at {vendor.value}"),
+            signs=(signs.CALLERS_LEAVE,),
+            allowed=_LATE,
+            hurried=True,
         )
     yield Case(name="slow callers", deed=deeds.Nothing(), load=slow())
     yield Case(name="ten times the load", deed=deeds.Nothing(), load=QUICK, lasts_s=5.0, faster=10.0)

@@ -79,6 +79,23 @@ class VendorFails:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorSlow:
+    """A vendor takes longer than anybody waits here: what is begun there ends by being cancelled, or not at all."""
+
+    provider: str
+    latency_s: float = 300.0
+    """Vendor seconds of every image."""
+
+    async def begin(self, stage: Stage) -> None:
+        """From the next request on."""
+        await stage.order("POST", "settings", json={"provider": self.provider, "latency_s": self.latency_s})
+
+    async def end(self, stage: Stage) -> None:
+        """As fast as ever."""
+        await stage.order("POST", "settings", json={"provider": self.provider, "latency_s": None})
+
+
+@dataclass(frozen=True, slots=True)
 class RedisGone:
     """Redis is killed, and started again at the end or, ``at_once``, right away."""
 
