@@ -77,14 +77,14 @@ def _lines(told: Told) -> Iterator[str]:
     yield "# Chaos\n"
     yield f"{told.date}; {told.machine}; commit {told.commit}.\n"
     yield (
-        f"{len(rows)} cases, {requests:,} requests. Each case has a gateway of its own before the vendor simulator at "
-        "ten times the vendors' pace, with a policy twice as fast as shipped (ten times where a silent vendor or caller "
-        "is the trouble), under load before, during and after it; several run side by side on a machine that does "
-        "other work, so seconds are upper bounds. *Noticed* is when a sign of it stood on `/metrics`, which was looked "
-        "at ten times a second. *Nobody's* are images that vendors billed and no caller received: bad ones, those of "
-        "callers who left, of tries given up too late. *Twice* are images bought although they were there already; "
-        "*lost* is what was billed without the gateway's account of it. What a killed gateway had under way stands in "
-        "no account.\n"
+        f"{len(rows)} cases, {requests:,} requests. Each case has a gateway of its own before the vendor "
+        "simulator at ten times the vendors' pace, with a policy twice as fast as shipped (ten times where a "
+        "silent vendor or a caller is the trouble), under load before, during and after it; several run side "
+        "by side on a machine that does other work, so seconds are upper bounds. *Noticed* is when a sign of "
+        "it stood on `/metrics`, which was looked at ten times a second. *Nobody's* are images that vendors "
+        "billed and no caller received: bad ones, those of callers who left, of tries given up too late. "
+        "*Twice* are images bought although they were there already; *lost* is what was billed without the "
+        "gateway's account of it. What a killed gateway had under way stands in no account.\n"
     )
     held = len(rows) - len(bad)
     stuck, twice = sum(row.stuck for row in rows), sum(row.twice for row in rows)
