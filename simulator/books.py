@@ -67,7 +67,7 @@ class Books:
                 "operation": account.operation.value,
                 "requests": entry.requests,
                 "images": entry.images,
-                "billed_usd": str(entry.billed),
+                "billed_usd": format(entry.billed.normalize(), "f"),
                 "cancelled": entry.cancelled,
             }
 
