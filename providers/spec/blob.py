@@ -65,5 +65,6 @@ class InlineBlob:
         yield self.read()
 
     def base64(self) -> bytes:
-        """The bytes as base64. Raises BlobDamagedError when the text is none: it is decoded first, being short."""
-        return base64.b64encode(self.read())
+        """The text itself. Raises BlobDamagedError when it is none: it is decoded first, being short."""
+        self.read()
+        return self.text.encode("ascii")
