@@ -165,14 +165,16 @@ class Talk:
                 raise TimeUpError
             self._in_flight = None
             return self._outcome(flight)
-        limit: asyncio.Timeout | None = None
+        limit = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(left) as limit:
+            async with limit:
                 return await self._calls.carried_out(step)
         except Exception as failed:  # noqa: BLE001 - told apart there
-            if limit is not None and limit.expired():
+            if limit.expired():
                 raise TimeUpError from None
             broken = failed
+        finally:
+            del limit  # it leads to the task, which may end in an exception that leads to this frame
         try:
             return self._broken(broken, committed_before)
         finally:
