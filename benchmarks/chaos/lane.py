@@ -42,6 +42,8 @@ TIMEOUT_S: Final = 60.0
 """The deadline callers name; those of a hurried gateway half of it."""
 PATIENCE_S: Final = 75.0
 MOST_AT_ONCE: Final = 400
+REDIS_LINKS: Final = 4
+"""Connections to Redis a gateway of up to two workers may hold: one for each exchange, and there whenever it likes."""
 KEY: Final = "chaos-key-of-no-value"
 _WATCH_S: Final = 0.1
 _CLOSE: Final = {"connection": "close"}
@@ -151,6 +153,7 @@ class _Run:
         self._orders = Orders(KEY, timeout_s=TIMEOUT_S / 2 if case.hurried else TIMEOUT_S)
         self._asked: list[Asked] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._over_and_done = asyncio.Event()
         self._kinds = list(case.load)
         self._weights = [kind.weight for kind in case.load.values()]
 
@@ -171,8 +174,8 @@ class _Run:
             await case.deed.end(self._stage)
         await self._arrivals(Phase.AFTER, pace.after_s, pace.rate)
         stuck = await self._over()
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        self._over_and_done.set()
+        await watcher  # not cancelled: a connection that was just being opened would stay
         recovered = await self._served()
         left = await self._left(before)
         async with httpx.AsyncClient(timeout=30.0) as client:
@@ -231,7 +234,7 @@ class _Run:
         return Metrics((await self._client.get(f"{self._stage.gateway.url}/metrics")).raise_for_status().text)
 
     async def _watch(self, watching: Watching, begun: float) -> None:
-        while True:
+        while not self._over_and_done.is_set():
             with contextlib.suppress(httpx.HTTPError):  # it may be what is gone
                 watching.look(await self._metrics(), time.monotonic() - begun)
             await asyncio.sleep(_WATCH_S)
@@ -240,12 +243,14 @@ class _Run:
         page, gateway = await self._metrics(), self._stage.gateway
         found = await asyncio.to_thread(vitals, gateway.pid, Path(gateway.environment["GATEWAY_SPOOL_DIR"]))
         kept = await asyncio.to_thread(connected_to, gateway.pid, frozenset(self._vendor_ports()))
+        redis = await asyncio.to_thread(connected_to, gateway.pid, frozenset({self._stage.redis.port}))
         return {
             "requests in flight": int(page.total("gateway_in_flight")),
             "spool files": found.spooled,
             "tasks": int(page.total("gateway_tasks")),
-            "connections of callers and others": found.sockets - kept,
+            "connections of callers and others": found.sockets - kept - redis,
             "connections to vendors": kept,
+            "connections to Redis too many": max(redis - REDIS_LINKS, 0),
             "files": found.descriptors - found.sockets,
         }
 
