@@ -25,6 +25,8 @@ class Case:
     """How many times more requests arrive while it lasts."""
     signs: tuple[Sign, ...] = ()
     """By what it can be noticed; the first must show."""
+    may_pass_unnoticed: bool = False
+    """Whether even the first need not."""
     allowed: frozenset[str] = frozenset()
     """What callers may be told beside ``200``, as ``answers.Seen.told`` words it, while it lasts and shortly after."""
     pinned: frozenset[str] = frozenset()

@@ -81,7 +81,7 @@ class Row:
 
 def _complaints(row: Row) -> Iterator[str]:
     case = row.case
-    if case.signs and row.noticed.get(case.signs[0].who) is None:
+    if case.signs and not case.may_pass_unnoticed and row.noticed.get(case.signs[0].who) is None:
         yield "nobody noticed"
     for told, times in counted(each.seen for each in row.asked if _improper(case, each)).items():
         yield f"{times}x {told}"
