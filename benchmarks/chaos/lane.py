@@ -46,6 +46,8 @@ REDIS_LINKS: Final = 4
 """Connections to Redis a gateway of up to two workers may hold: one for each exchange, and there whenever it likes."""
 KEY: Final = "chaos-key-of-no-value"
 _WATCH_S: Final = 0.1
+_WORKERS_S: Final = 6.0
+"""A gateway serves as soon as its first worker does; the others come a little later."""
 _CLOSE: Final = {"connection": "close"}
 """Looking must leave no connection behind."""
 
@@ -162,6 +164,8 @@ class _Run:
         await asyncio.gather(
             *(self._ask(Phase.BEFORE, name, kind.draw(self._orders, self._dice)) for name, kind in case.load.items())
         )  # what is made once is made
+        if "GATEWAY_WORKERS" in case.settings:
+            await asyncio.sleep(_WORKERS_S)
         before = await self._held()
         await self._arrivals(Phase.BEFORE, pace.calm_s, pace.rate)
         watching = Watching(case.signs)
