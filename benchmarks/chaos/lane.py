@@ -152,7 +152,7 @@ class _Run:
         self._stage = stage
         self._client = client
         self._dice = dice
-        self._orders = Orders(KEY, timeout_s=TIMEOUT_S / 2 if case.hurried else TIMEOUT_S)
+        self._orders = Orders(KEY, timeout_s=TIMEOUT_S / (2 if case.hurried else 1))
         self._asked: list[Asked] = []
         self._running: set[asyncio.Task[None]] = set()
         self._over_and_done = asyncio.Event()
@@ -164,8 +164,7 @@ class _Run:
         await asyncio.gather(
             *(self._ask(Phase.BEFORE, name, kind.draw(self._orders, self._dice)) for name, kind in case.load.items())
         )  # what is made once is made
-        if "GATEWAY_WORKERS" in case.settings:
-            await asyncio.sleep(_WORKERS_S)
+        await asyncio.sleep(_WORKERS_S if "GATEWAY_WORKERS" in case.settings else 0.0)
         before = await self._held()
         await self._arrivals(Phase.BEFORE, pace.calm_s, pace.rate)
         watching = Watching(case.signs)
@@ -280,9 +279,8 @@ class _Run:
 
 
 def _config(folder: Path, case: Case) -> Path:
-    if case.hurried:
-        return write_scaled_config(folder, HURRIED_SCALE, changed=_HURRIED)
-    return write_scaled_config(folder, CALM_SCALE)
+    scale, changed = (HURRIED_SCALE, _HURRIED) if case.hurried else (CALM_SCALE, {})
+    return write_scaled_config(folder, scale, changed=changed)
 
 
 def _via(between: GoBetween, case: Case, folder: Path) -> dict[str, str]:
