@@ -106,6 +106,8 @@ class _Collecting:
         self.made: list[Made] = []
         self.failed: list[NotMadeError] = []
         self.bugs: list[Exception] = []
+        self.stopped = False
+        """The gateway's own end came before all were made."""
         self.missing: list[_Missing] = []
         """What the finished parts of this round have left to be made up for."""
 
@@ -123,6 +125,7 @@ async def make_all(
     watcher: Watcher | None = None,
     on_interim: Callable[[Blob], None] | None = None,
     on_made: Callable[[Made], None] | None = None,
+    stopping: Callable[[], bool] | None = None,
 ) -> AllMade:
     """Make the ``n`` images the choices' requests ask for, or as many of them as can be had.
 
@@ -130,7 +133,8 @@ async def make_all(
     they run side by side, each with its own plan, so that a full offer sends the rest elsewhere. Every image that was
     paid for is kept: NotMadeError is raised only when there is none. What a part leaves short is planned again, unless
     its images were paid for as often as the policy allows. ``on_made`` is handed each finished part. Cancellation ends
-    all parts.
+    all parts; where ``stopping`` says that it is the gateway's own end and not the caller's, what was made until then
+    is the result.
     """
     wanted = choices[0].request.n
     limit_s = gateway.deadline_s if timeout_s is None else timeout_s
@@ -158,7 +162,14 @@ async def make_all(
                 )
                 parts.append(_Part(work, size, each.paid))
                 first += size
-        await _side_by_side(parts, got, on_made)
+        try:
+            await _side_by_side(parts, got, on_made)
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if not got.made or stopping is None or not stopping() or own is None or own.uncancel() > 0:
+                raise
+            got.stopped = True
+            break
         missing = [each for each in got.missing if each.payments < gateway.max_payments]
         got.missing = []
     if not got.made:
@@ -256,6 +267,8 @@ def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:
     warnings = [warning for part in got.made for warning in part.warnings]
     if got.count < wanted:
         why = got.failed[0].verdict.message if got.failed else "what is missing was paid for and could not be used"
+        if got.stopped:
+            why = "the gateway was stopped before the rest was there"
         warnings.append(Warning("n", f"{got.count} of {wanted} images were made: {why}"))
     return tuple(dict.fromkeys(warnings))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 WHEN_LOST = "gateway.when_lost"
 """Where in its scope a request finds ``WhenLost``, if the server has one."""
@@ -27,20 +27,25 @@ async def hung_up(receive: Receive) -> None:
 
 
 async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """The work's result; None when the caller left first, in which case the work was cancelled."""
+    """The work's result; None when the caller left first, in which case the work was cancelled, or never begun."""
     when_lost: WhenLost | None = request.scope.get(WHEN_LOST)
     if when_lost is None:
         return await _watched(request, work)
     own = asyncio.current_task()
-    left = False
+    left = begun = False
 
     def leave() -> None:
         nonlocal left
         left = True
-        if own is not None:
+        # Cancelled before it has begun, the work would go on to its first wait, which may be for something paid.
+        if begun and own is not None:
             own.cancel()
 
     call_off = when_lost(leave)
+    if left:
+        work.close()
+        return None
+    begun = True
     try:
         return await work
     except asyncio.CancelledError:
@@ -50,6 +55,21 @@ async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T | 
         raise
     finally:
         call_off()
+
+
+def has_left(scope: Scope) -> bool:
+    """Whether the caller is known to have left; False also where the server does not tell."""
+    when_lost: WhenLost | None = scope.get(WHEN_LOST)
+    if when_lost is None:
+        return False
+    left = False
+
+    def leave() -> None:
+        nonlocal left
+        left = True
+
+    when_lost(leave)()
+    return left
 
 
 async def _watched(request: Request, work: Coroutine[Any, Any, T]) -> T | None:

@@ -1,7 +1,8 @@
 """The first row of a PNG, unpacked without the rest: often enough to see that a picture is not one flat colour.
 
 A decoder would unpack all of the picture first, a hundred times the work. What is not decoded is held against its
-checksums instead, which finds the same damage. Source: the PNG specification (W3C), sections
+checksums instead, which finds what was lost or changed on the way; not an encoder that stopped half-way and closed its
+file all the same, which no larger file is searched for either. Source: the PNG specification (W3C), sections
 5.3 (chunks), 9 (filters) and 11.2 (chunks). Anything out of the ordinary is left to the decoder.
 """
 
@@ -17,8 +18,10 @@ _CHUNKS_AT = 8
 """Behind the signature."""
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """By colour type. A palette's numbers say nothing about how far its colours are apart, so it is not among them."""
-_MOST_CHUNKS = 64
-"""Real files of the few bytes that are looked at have fewer than twenty."""
+_MOST_CHUNKS = 512
+"""Real files of the few bytes that are looked at have some hundred, in chunks of 8 KB."""
+_MOST_BYTES = 4 * 16_384
+"""Of a row: as wide as is worked on here, with four channels. Wider is left to whoever checks bounds first."""
 _ABOVE = frozenset({0, 2})
 """Filters of a first row that leave it as it is: none, and the difference from a row above, of which there is none."""
 _LEFT = frozenset({1, 4})
@@ -45,6 +48,8 @@ def _first_row(data: bytes) -> tuple[bytes, int]:
     if depth != 8 or channels is None or interlaced or not width:
         raise ValueError("not of the ordinary kind")
     length = width * channels
+    if length > _MOST_BYTES:
+        raise ValueError("too wide")
     filtered = _unpacked(data, 1 + length)
     filter, row = filtered[0], filtered[1:]
     if filter in _ABOVE:
@@ -74,6 +79,8 @@ def _unpacked(data: bytes, length: int) -> bytes:
         if name == b"IDAT" and len(rows) < length:
             rows += unpacker.decompress(view[at + 8 : end], length - len(rows))
         at = end + 4
+    else:
+        raise ValueError("too many chunks")
     if len(rows) < length:
         raise ValueError("no whole row")
     return rows

@@ -12,7 +12,16 @@ from enum import StrEnum
 from app.catalog.models import Pixels, PublicModel
 from app.media.flat import is_flat, is_plainly_not_flat, may_be_flat
 from app.media.plain import TooLargeError, UndecodableError
-from app.media.sniff import TRAILING_BYTES, ImageFormat, Measured, NotAnImageError, is_complete, measure
+from app.media.sniff import (
+    HEAD_BYTES,
+    TRAILING_BYTES,
+    ImageFormat,
+    Measured,
+    NotAnImageError,
+    is_complete,
+    measure,
+    sniff,
+)
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.request import ImageRequest, OutputFormat
 from providers.spec.result import Warning
@@ -25,6 +34,8 @@ MIN_AREA = 0.7
 the tier below has a quarter of the area."""
 GLANCE_BYTES = 2 * 1024 * 1024
 """Largest file whose look without decoding is short enough for the event loop: about a millisecond, mostly base64."""
+_AT_A_GLANCE = frozenset({ImageFormat.PNG, ImageFormat.JPEG})
+"""Formats whose headers are read in no time, however hostile."""
 _TOLD_BY_ENDS = frozenset({ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.GIF})
 """Formats that begin with what they are and end with a mark."""
 
@@ -80,7 +91,7 @@ def verify(blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode:
     ``model`` must be the one ``request`` names; its tables say how large an image should be.
     """
     try:
-        seen = _seen(blob)
+        seen = _seen(blob, may_decode=may_decode)
         measured = seen.measured
         format = _format(measured)
         pixels = (measured.width, measured.height)
@@ -108,14 +119,19 @@ class _Seen:
     """All its bytes, where they had to be held."""
 
 
-def _seen(blob: Blob) -> _Seen:
-    """Read all of a blob, holding a piece at a time where that is enough. Raises as ``verify`` and BlobDamagedError."""
+def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
+    """Read all of a blob, holding a piece at a time where that is enough. Raises as ``verify`` and BlobDamagedError.
+
+    What is no usable format, or one whose headers may be long to read, is work for a worker thread like decoding.
+    """
     head = tail = b""
     length = 0
     for piece in blob.pieces():
         head = head or piece
         tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
         length += len(piece)
+        if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+            raise MustDecodeError
     if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
     if length > len(head):

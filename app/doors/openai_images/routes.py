@@ -86,7 +86,11 @@ async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
 async def _made(own: Services, order: Order) -> AllMade:
     try:
         return await make_all(
-            own.gateway, order.choices, Fitting(own.workers, own.spool_dir), timeout_s=order.timeout_s
+            own.gateway,
+            order.choices,
+            Fitting(own.workers, own.spool_dir),
+            timeout_s=order.timeout_s,
+            stopping=lambda: own.draining.cancelling,
         )
     except NotMadeError as failed:
         raise not_made(failed, order) from failed

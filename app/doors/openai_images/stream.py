@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.doors.hang_up import hung_up
+from app.doors.hang_up import has_left, hung_up
 from app.doors.openai_images.errors import ApiError, internal_error, shutting_down
 from app.doors.openai_images.sse import HEARTBEAT, Event, error_parts, may_end
 from app.doors.reply import send_in_chunks, send_in_time
@@ -60,10 +60,13 @@ class EventStreamResponse(Response):
         self._heartbeat_s = heartbeat_s
         self._first_heartbeat_s = first_heartbeat_s
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream. Raises ClientTooSlowError when the client takes too long over a chunk, and what the class
         says. Returns as well when the client has left."""
         writer = _Writer(send, self._heartbeat_s, self._first_heartbeat_s)
+        if has_left(scope):  # nothing is bought for nobody
+            await _close(self._events)
+            return
         try:
             await writer.begin(self.status_code, self.raw_headers)
             await self._stream(writer, receive)

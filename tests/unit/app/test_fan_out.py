@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import Made, NotMadeError
 from providers.spec.errors import Fault, ProviderError, Spend
+from providers.spec.result import ImageResult
 from providers.workers import Workers
 from routing.policy import Policy
 from routing.wishes import RouteWishes
@@ -189,3 +190,35 @@ async def test_a_model_nobody_can_serve_does_not_make_the_next_one_go_image_by_i
     assert len(here.vendors.asked) == 3
     here.vendors.answers.set()
     assert len((await request).images) == 3
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_what_was_made_is_answered_when_the_gateway_is_stopped_and_not_when_the_caller_leaves(
+    *, stopping: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = here_with(ONE)
+    at_once, calls = here.vendors.converse, 0
+
+    async def last_one_hangs(*args: Any, **limits: Any) -> ImageResult:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            await asyncio.Event().wait()
+        return await at_once(*args, **limits)
+
+    monkeypatch.setattr(here.vendors, "converse", last_one_hangs)
+    choice = here.choice(NOTHING)
+    choice = replace(choice, request=replace(choice.request, n=3))
+    work = make_all(here.gateway, [choice], Fitting(cast("Workers", None)), stopping=lambda: stopping)
+    request = asyncio.create_task(work)
+    await ticks(50)
+    request.cancel()
+    if not stopping:
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        return
+    made = await request
+    assert len(made.images) == 2
+    assert made.cost == 2 * Decimal("0.067")
+    assert "stopped" in made.warnings[-1].message
+    assert here.left_over() == {}

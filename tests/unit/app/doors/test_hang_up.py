@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from app.doors.hang_up import WHEN_LOST, unless_hung_up
+from app.doors.hang_up import WHEN_LOST, has_left, unless_hung_up
 
 
 class Connection:
@@ -82,8 +82,13 @@ async def test_a_lost_connection_ends_the_work() -> None:
 
 
 async def test_a_connection_that_was_lost_before_ends_the_work_at_once() -> None:
-    task = asyncio.create_task(unless_hung_up(request(Connection(lost=True)), Work().done()))
-    assert await task is None
+    work = Work()
+    asked = request(Connection(lost=True))
+    assert await unless_hung_up(asked, work.done()) is None
+    assert not work.begun.is_set()  # its first step may be one that is paid for
+    assert has_left(asked.scope)
+    assert not has_left(request(Connection()).scope)
+    assert not has_left(request(None).scope)
 
 
 async def test_a_server_that_tells_by_message_ends_the_work() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import zlib
 
@@ -93,3 +94,23 @@ def test_any_bytes_are_borne(data: bytes) -> None:
     first_row_varies(data, SPREAD)
     first_row_varies(SIGNATURE + data, SPREAD)
     first_row_varies(png(b"")[:33] + data, SPREAD)
+
+
+def test_a_row_wider_than_is_worked_on_is_not_unpacked() -> None:
+    row = bytes(range(256)) * 256
+    assert first_row_varies(png(row, colour=0, width=len(row)), SPREAD)
+    assert not first_row_varies(png(row + b"x", colour=0, width=len(row) + 1), SPREAD)
+
+
+@pytest.mark.parametrize(("pieces", "told"), [(400, True), (600, False)])
+def test_a_file_of_many_chunks_is_held_against_all_of_them(pieces: int, told: bool) -> None:
+    rows = random.Random(7).randbytes(40_000)
+    packed = zlib.compress(b"\0" + rows)
+    step = -(-len(packed) // pieces)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", len(rows), 1, 8, 0, 0, 0, 0))
+    data = b"".join(chunk(b"IDAT", packed[at : at + step]) for at in range(0, len(packed), step))
+    whole = SIGNATURE + head + data + chunk(b"IEND", b"")
+    assert first_row_varies(whole, SPREAD) is told
+    damaged = bytearray(whole)
+    damaged[-40] ^= 1
+    assert not first_row_varies(bytes(damaged), SPREAD)

@@ -201,3 +201,9 @@ def test_without_decoding_what_may_be_flat_is_left_to_whoever_decodes() -> None:
     noisy = io.BytesIO()
     Image.effect_noise((512, 512), 60).save(noisy, "PNG")
     verify(MemoryBlob(noisy.getvalue()), asked(), NANO_BANANA_2, may_decode=False)
+
+
+@pytest.mark.parametrize("format", ["TIFF", "BMP", "GIF", "AVIF", "WEBP"])
+def test_formats_whose_headers_may_be_long_to_read_are_not_read_at_a_glance(format: str) -> None:
+    with pytest.raises(MustDecodeError):
+        verify(MemoryBlob(picture(format, 512, 512)), asked(), NANO_BANANA_2, may_decode=False)
