@@ -155,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._offered = self.parser.should_upgrade()
         if not self._offered:
             super().on_headers_complete()
-            if self._to_call_when_lost:  # another request behind the one under way must not hide that its sender leaves
+            if self.pipeline:  # a request behind the one under way must not hide that its sender leaves
                 self.flow.resume_reading()
 
     def on_chunk_header(self) -> None:

@@ -161,11 +161,15 @@ def test_a_flood_of_requests_on_one_connection_is_cut_off_and_the_first_is_answe
     assert "/flood" not in serving.served
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("behind", [b"", b"GET /second HTTP/1.1\r\nHost: h\r\n\r\n" * 2])
-def test_who_leaves_is_noticed_whatever_was_sent_behind(serving: Serving, behind: bytes) -> None:
+def test_who_leaves_is_noticed_whatever_was_sent_behind(serving: Serving, behind: bytes, *, at_once: bool) -> None:
     with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
-        client.sendall(b"POST /watched HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" + behind)
+        watched = b"POST /watched HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+        client.sendall(watched + behind if at_once else watched)
         serving.until_served("/watched")
+        if not at_once:
+            client.sendall(behind)
     serving.until_served("/watched: left")
     serving.until_closed()
     assert "/second" not in serving.served
