@@ -165,8 +165,7 @@ async def make_all(
         try:
             await _side_by_side(parts, got, on_made)
         except asyncio.CancelledError:
-            own = asyncio.current_task()
-            if not got.made or stopping is None or not stopping() or own is None or own.uncancel() > 0:
+            if not got.made or stopping is None or not stopping() or not _taken_back():
                 raise
             got.stopped = True
             break
@@ -175,6 +174,13 @@ async def make_all(
     if not got.made:
         raise got.bugs[0] if got.bugs else _nothing_made(got)
     return AllMade(tuple(got.made), _attempts(got), _warnings(got, wanted))
+
+
+def _taken_back() -> bool:
+    """Take one cancellation of this task back; whether none is left. A function of its own, because a frame that knows
+    its task and stands in the task's last exception would keep itself, and all it made, alive."""
+    own = asyncio.current_task()
+    return own is not None and own.uncancel() == 0
 
 
 def _at_once(gateway: Gateway, choices: Sequence[Choice], count: int) -> int:
