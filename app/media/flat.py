@@ -41,6 +41,11 @@ def is_flat(data: bytes, width: int, height: int) -> bool:
     """
     if not may_be_flat(len(data), width, height) or is_plainly_not_flat(data):
         return False
+    return is_flat_decoded(data, width, height)
+
+
+def is_flat_decoded(data: bytes, width: int, height: int) -> bool:
+    """The same for a file that both cheap looks have let pass. Raises as ``is_flat``."""
     image = opened(data)
     if image.format == "JPEG":
         image.draft(None, (max(1, width // _DRAFT), max(1, height // _DRAFT)))

@@ -1,4 +1,4 @@
-"""Whether delivered bytes are the image that was asked for. Work for a worker thread.
+"""Whether delivered bytes are the image that was asked for. Work for a worker thread, but a glance at a small file.
 
 Looked at are both ends of a file, and that all of it can be read; all at once is held, and decoded, only what has so
 few bytes that it may be one flat colour, or a format whose ends do not tell.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.catalog.models import Pixels, PublicModel
-from app.media.flat import is_flat, is_plainly_not_flat, may_be_flat
+from app.media.flat import is_flat_decoded, is_plainly_not_flat, may_be_flat
 from app.media.plain import TooLargeError, UndecodableError
 from app.media.sniff import (
     HEAD_BYTES,
@@ -127,11 +127,12 @@ def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
     head = tail = b""
     length = 0
     for piece in blob.pieces():
-        head = head or piece
+        if not head:
+            head = piece
+            if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+                raise MustDecodeError
         tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
         length += len(piece)
-        if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
-            raise MustDecodeError
     if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
     if length > len(head):
@@ -212,7 +213,7 @@ def _expected_area(request: ImageRequest, model: PublicModel) -> int:
 
 def _check_not_flat(data: bytes, measured: Measured) -> None:
     try:
-        flat = is_flat(data, measured.width, measured.height)
+        flat = is_flat_decoded(data, measured.width, measured.height)
     except TooLargeError:
         return  # nobody asked for a decoded one yet
     except UndecodableError as wrong:
