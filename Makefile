@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 run: $(VENV)/.runtime
 	$(BIN)/image-gateway demo
 
-# Four files at a time: most of them wait for servers rather than compute.
+# Four files at a time: most of them wait for servers rather than compute. A process that crashes ends the run, with the
+# name of its test: one that is put in its place would be waited for without end.
 test: $(VENV)/.development
-	$(BIN)/pytest -m "not slow" -rs -n 4 --dist loadfile
+	$(BIN)/pytest -m "not slow" -rs -n 4 --dist loadfile --max-worker-restart=0
 
 test-slow: $(VENV)/.development
 	$(BIN)/pytest -m slow -rs

@@ -1,6 +1,11 @@
-"""For all tests: no example is timed, and the contract kit's assertions are explained like a test module's."""
+"""For all tests: no example is timed, the contract kit's assertions are explained like a test module's, and of a crash
+it is told where it happened."""
 
 from __future__ import annotations
+
+import faulthandler
+import os
+import sys
 
 import pytest
 from hypothesis import settings
@@ -10,3 +15,11 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 pytest.register_assert_rewrite("tests.contract.driving", "tests.contract.kit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Of a crash, tell the thread that crashed: of all threads' stacks together no log keeps the part that matters."""
+    # Output is not captured yet, and will be: this goes where it goes now. Open as long as the process runs.
+    errors = os.dup(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
+    faulthandler.enable(file=errors, all_threads=False)

@@ -33,10 +33,6 @@ from tests.e2e.conftest import NANO_BANANA_2, StartGateway
 from tests.e2e.described import ASKED, Answers, closed
 from tests.e2e.pictures import encoded, scene
 
-# The gateway runs in this process and draws random numbers while an example is drawn, which is then taken for careless.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
-)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
