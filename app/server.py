@@ -50,7 +50,7 @@ def config_of(app: ASGIApp) -> uvicorn.Config:
     """How uvicorn is set up here."""
     return uvicorn.Config(
         app,
-        loop="uvloop",
+        loop="app.coarse_timers:CoarseLoop",
         http=BoundedProtocol,
         access_log=False,
         log_level="warning",
