@@ -12,6 +12,7 @@ from app.admission.descriptors import raise_limit
 from app.admission.limits import too_few_descriptors
 from app.draining import Draining
 from app.garbage import settle_down
+from app.heap import hold_on
 from app.main import StartError, create_app
 from app.settings import Settings
 from app.shared_metrics import stay_alone
@@ -38,6 +39,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         _serve_with_workers(settings, serving, WIND_UP_SECONDS)
         return
     stay_alone()
+    hold_on()
     draining = Draining()
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)

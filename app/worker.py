@@ -31,9 +31,11 @@ def main() -> int:
     from app.catalog.files import CatalogError
     from app.draining import Draining
     from app.garbage import settle_down
+    from app.heap import hold_on
     from app.main import StartError, create_app
     from app.server import DrainingServer
 
+    hold_on()
     draining = Draining()
     try:
         app = create_app(settings, draining=draining, shared=shared)

@@ -10,9 +10,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
 from providers.blobs import Encoded
-from providers.mapped import let_go
+from providers.mapped import is_mapped, let_go
 
-_CHUNK = 256 * 1024
+_CHUNK = 512 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
 _LONG = 64 * 1024
 """Bytes of a chunk after which others have their turn."""
@@ -61,15 +61,20 @@ def _joined(parts: Sequence[bytes | memoryview | Encoded]) -> bytes:
     return b"".join(chunk for part in parts for chunk in _chunks(part))
 
 
-def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes]:
+def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes | memoryview]:
     if isinstance(part, Encoded):
         yield from part.pieces()
         return
     view = memoryview(part)
+    mapped = is_mapped(view)
     for start in range(0, len(view), _CHUNK):
-        chunk = bytes(view[start : start + _CHUNK])
-        let_go(view)
-        yield chunk
+        chunk = view[start : start + _CHUNK]
+        if mapped:  # a copy is sent, so that a client which takes its time holds no pages
+            copied = bytes(chunk)
+            let_go(view)
+            yield copied
+        else:
+            yield chunk
 
 
 async def send_in_time(send: Send, message: Message) -> None:

@@ -32,7 +32,7 @@ async def test_the_pieces_arrive_in_order_with_their_exact_length() -> None:
     assert body == b"{" + b"x" * 600_000 + b"}"
     assert headers[b"content-length"] == str(len(body)).encode()
     assert headers[b"x-one"] == b"1"
-    assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
+    assert max(len(message["body"]) for message in sent[1:]) <= 512 * 1024
     assert [message["more_body"] for message in sent[1:]][-1] is False
 
 
@@ -48,7 +48,7 @@ async def test_a_file_is_encoded_piece_by_piece(length: int) -> None:
     body = b"".join(message["body"] for message in sent[1:])
     assert body == b"{" + base64.b64encode(file) + b"}"
     assert dict(sent[0]["headers"])[b"content-length"] == str(len(body)).encode()
-    assert max(len(message["body"]) for message in sent[1:]) <= 256 * 1024
+    assert max(len(message["body"]) for message in sent[1:]) <= 512 * 1024
 
 
 async def test_others_have_their_turn_between_the_pieces_for_a_client_that_reads_at_once() -> None:

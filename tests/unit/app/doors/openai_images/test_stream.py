@@ -196,7 +196,7 @@ def test_a_heartbeat_never_lands_within_an_event_however_slowly_it_is_read() -> 
 
         await serve(client, events())
         assert client.body == HEARTBEAT * 2 + bytes_of(big) + HEARTBEAT + bytes_of(COMPLETED)
-        assert max(len(message.get("body", b"")) for _, message in client.got) == 256 * 1024
+        assert max(len(message.get("body", b"")) for _, message in client.got) == 512 * 1024
 
     run(main())
 
