@@ -15,7 +15,9 @@ from typing import Any, TypeVarTuple
 import uvloop
 
 COARSE_SECONDS = 5.0
-"""Waits from this long on are coarse ones."""
+"""Waits from this long on are coarse ones,"""
+LONGEST_SECONDS = 86_400.0
+"""up to this long; beyond, somebody means for ever."""
 GRAIN_SECONDS = 0.1
 """What a coarse wait may take longer. It never takes less than was asked for."""
 _Given = TypeVarTuple("_Given")
@@ -83,7 +85,7 @@ class CoarseLoop(uvloop.Loop):
         self, delay: float, callback: Callable[[*_Given], object], *args: *_Given, context: Context | None = None
     ) -> Any:
         """As every event loop has it."""
-        if not delay >= COARSE_SECONDS:
+        if not COARSE_SECONDS <= delay <= LONGEST_SECONDS:
             return super().call_later(delay, callback, *args, context=context)
         return self._coarse(self.time() + delay, callback, args, context)
 
@@ -91,7 +93,7 @@ class CoarseLoop(uvloop.Loop):
         self, when: float, callback: Callable[[*_Given], object], *args: *_Given, context: Context | None = None
     ) -> Any:
         """As every event loop has it."""
-        if not when - self.time() >= COARSE_SECONDS:
+        if not COARSE_SECONDS <= when - self.time() <= LONGEST_SECONDS:
             return super().call_at(when, callback, *args, context=context)
         return self._coarse(when, callback, args, context)
 

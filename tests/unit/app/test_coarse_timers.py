@@ -150,10 +150,13 @@ def test_time_outs_end_what_takes_too_long_and_nothing_else(run: Run) -> None:
     assert SHORT - 0.002 <= run(ended) < SHORT + LATE
 
 
-def test_short_waits_are_exact_ones(run: Run) -> None:
-    async def handle(loop: CoarseLoop) -> list[Any]:
-        return [loop.call_later(0.01, print), loop.call_at(loop.time() + 0.01, print), loop.call_later(SHORT, print)]
+def test_short_waits_are_exact_ones_and_endless_ones_the_loops_affair(run: Run) -> None:
+    async def handles(loop: CoarseLoop) -> list[Any]:
+        delays = (SHORT, 0.01, -1, float("inf"), 1e12)
+        later = [loop.call_later(delay, print) for delay in delays]
+        return later + [loop.call_at(loop.time() + delay, print) for delay in delays]
 
-    short, at, coarse = run(handle)
-    assert type(short) is type(at) is not type(coarse)
+    coarse, *exact = run(handles)
+    assert [type(each) for each in exact].count(type(coarse)) == 1
+    assert type(exact[4]) is type(coarse)
     assert coarse.when() > 0
