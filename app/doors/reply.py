@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
+from app.doors.within import within
 from providers.blobs import Encoded
 from providers.mapped import is_mapped, let_go
 
@@ -80,8 +81,7 @@ def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes | memoryview]:
 async def send_in_time(send: Send, message: Message) -> None:
     """Send one message. Raises ClientTooSlowError when the server cannot get rid of what was sent before."""
     try:
-        async with asyncio.timeout(WRITE_SECONDS):
-            await send(message)
+        await within(WRITE_SECONDS, send(message))
     except TimeoutError:
         raise ClientTooSlowError from None
 

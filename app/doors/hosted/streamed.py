@@ -9,8 +9,7 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.doors import reply
-from app.doors.reply import ClientTooSlowError
+from app.doors.reply import send_in_time
 
 
 class StreamedResponse(Response):
@@ -32,11 +31,7 @@ class StreamedResponse(Response):
                 async for piece in pieces:
                     if leaving.done():
                         return
-                    try:
-                        async with asyncio.timeout(reply.WRITE_SECONDS):
-                            await send({"type": "http.response.body", "body": piece, "more_body": True})
-                    except TimeoutError:
-                        raise ClientTooSlowError from None
+                    await send_in_time(send, {"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             leaving.cancel()

@@ -14,6 +14,7 @@ from app.doors.openai_images.body_limits import BodyLimits
 from app.doors.openai_images.drain import drain
 from app.doors.openai_images.entrance import not_admitted
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError, body_too_large
+from app.doors.within import within
 
 
 class Arrival:
@@ -51,10 +52,10 @@ class Arrival:
                 if self._visit is not None and there_is_more and not self._visit.may_read():
                     began += await self._room(self._visit)
                 whole, slow = began + limits.seconds, began + limits.grace_s + arrived / limits.bytes_per_s
-                until = min(whole, slow, loop.time() + limits.silence_s)
+                now = loop.time()
+                until = min(whole, slow, now + limits.silence_s)
                 try:
-                    async with asyncio.timeout_at(until):
-                        piece = await anext(stream, None)
+                    piece = await within(until - now, anext(stream, None))
                 except TimeoutError:
                     self._stalled = True
                     raise _too_slow(limits, whole=until == whole, slow=until == slow) from None

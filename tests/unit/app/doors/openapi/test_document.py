@@ -111,7 +111,11 @@ def test_the_fields_described_are_those_that_are_read(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, form: bool, editing: bool
 ) -> None:
     asked: set[str] = set()
-    take_all, drop = Fields.take_all, Fields.drop
+    take, take_all, drop = Fields.take, Fields.take_all, Fields.drop
+
+    def taking(self: Fields, *names: str) -> tuple[str, Any]:
+        asked.update(names)
+        return take(self, *names)
 
     def taking_all(self: Fields, *names: str) -> Iterator[tuple[str, Any]]:
         asked.update(names)
@@ -121,6 +125,7 @@ def test_the_fields_described_are_those_that_are_read(
         asked.update(names)
         drop(self, *names)
 
+    monkeypatch.setattr(Fields, "take", taking)
     monkeypatch.setattr(Fields, "take_all", taking_all)
     monkeypatch.setattr(Fields, "drop", dropping)
     said = {"prompt": "a fox", "image": "https://example.com/fox.png", "width": 640, "height": 480}
