@@ -2,6 +2,9 @@
 
 A request sets some eight limits of many seconds and takes each of them back. A timer of the loop costs 10 us, of a
 request that costs below a thousand in all; a place on the list of its tenth of a second costs 1.
+
+Limits within limits that end in the same tenth end together: the outer one is then told. Python's collector may run
+wherever an object is made, and finalizers set timers and take them back: nothing may be half done where one is made.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ LONGEST_SECONDS = 86_400.0
 GRAIN_SECONDS = 0.1
 """What a coarse wait may take longer. It never takes less than was asked for."""
 _Given = TypeVarTuple("_Given")
+_NOBODYS = Context()
+"""For the timer of a grain, which is nobody's: in a request's own, it would keep what that request knew."""
 
 
 class _Coarse:
@@ -42,6 +47,10 @@ class _Coarse:
         self._context = context
         self._others = others
         """Those due in the same grain, with this one."""
+
+    def __repr__(self) -> str:
+        name = getattr(self._callback, "__qualname__", type(self._callback).__name__)
+        return f"<{name} at {self._when:.1f}>"  # nothing of what it is called with, which may be anybody's
 
     def when(self) -> float:
         """Seconds of the loop's clock."""
@@ -85,7 +94,7 @@ class CoarseLoop(uvloop.Loop):
         self, delay: float, callback: Callable[[*_Given], object], *args: *_Given, context: Context | None = None
     ) -> Any:
         """As every event loop has it."""
-        if not COARSE_SECONDS <= delay <= LONGEST_SECONDS:
+        if not COARSE_SECONDS <= delay <= LONGEST_SECONDS or self.is_closed() or self.get_debug():
             return super().call_later(delay, callback, *args, context=context)
         return self._coarse(self.time() + delay, callback, args, context)
 
@@ -93,7 +102,7 @@ class CoarseLoop(uvloop.Loop):
         self, when: float, callback: Callable[[*_Given], object], *args: *_Given, context: Context | None = None
     ) -> Any:
         """As every event loop has it."""
-        if not COARSE_SECONDS <= when - self.time() <= LONGEST_SECONDS:
+        if not COARSE_SECONDS <= when - self.time() <= LONGEST_SECONDS or self.is_closed() or self.get_debug():
             return super().call_at(when, callback, *args, context=context)
         return self._coarse(when, callback, args, context)
 
@@ -103,11 +112,13 @@ class CoarseLoop(uvloop.Loop):
         grain = ceil(when / GRAIN_SECONDS)
         others = self._due.get(grain)
         if others is None:
-            others = self._due[grain] = {}
-            heappush(self._grains, grain)
-            if self._waiting is None or grain < self._next:
-                self._wait_for(grain)
-        coarse = _Coarse(when, callback, args, context or copy_context(), others)
+            made: dict[_Coarse, None] = {}
+            others = self._due.setdefault(grain, made)
+            if others is made:
+                heappush(self._grains, grain)
+                if self._waiting is None or grain < self._next:
+                    self._wait_for(grain)
+        coarse = _Coarse(when, callback, args, copy_context() if context is None else context, others)
         others[coarse] = None
         return coarse
 
@@ -115,7 +126,8 @@ class CoarseLoop(uvloop.Loop):
         if self._waiting is not None:
             self._waiting.cancel()
         self._next = grain
-        self._waiting = super().call_later(max(grain * GRAIN_SECONDS - self.time(), 0.0), self._grain_began)
+        seconds = max(grain * GRAIN_SECONDS - self.time(), 0.0)
+        self._waiting = super().call_later(seconds, self._grain_began, context=_NOBODYS)
 
     def _grain_began(self) -> None:
         self._waiting = None
@@ -127,6 +139,15 @@ class CoarseLoop(uvloop.Loop):
                 return
             heappop(self._grains)
             del self._due[grain]
-            for coarse in others:
+            for coarse in list(others):
                 coarse.begin(self)
             others.clear()  # each of them leads to it
+
+    def close(self) -> None:
+        """As every event loop has it; what is still due is let go of."""
+        super().close()
+        for coarse in [each for others in self._due.values() for each in others]:
+            coarse.cancel()
+        self._due.clear()
+        self._grains.clear()
+        self._waiting = None

@@ -18,7 +18,7 @@ _CHUNK = 512 * 1024
 _LONG = 64 * 1024
 """Bytes of a chunk after which others have their turn."""
 WRITE_SECONDS = 60.0
-"""Longest a client may take to accept one chunk; at that pace a 20 MB image would take over an hour."""
+"""Longest a client may take to accept one chunk; at that pace a 20 MB image would take 40 minutes."""
 
 
 class ClientTooSlowError(Exception):
@@ -48,7 +48,8 @@ class PartsResponse(Response):
 
 
 async def send_in_chunks(send: Send, part: bytes | memoryview | Encoded) -> None:
-    """Send a piece of a body, of which one chunk at a time is copied; more may follow. Raises ClientTooSlowError."""
+    """Send a piece of a body, of which at most one chunk at a time is copied; more may follow. Raises
+    ClientTooSlowError."""
     for chunk in _chunks(part):
         await send_in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
         # A client that reads as fast as we send is never waited for: all of the answer would be sent, and everybody
@@ -70,7 +71,8 @@ def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes | memoryview]:
     mapped = is_mapped(view)
     for start in range(0, len(view), _CHUNK):
         chunk = view[start : start + _CHUNK]
-        if mapped:  # a copy is sent, so that a client which takes its time holds no pages
+        # Copied where a client that takes its time would hold pages of a file, or the whole for the sake of its end.
+        if mapped or start + _CHUNK >= len(view):
             copied = bytes(chunk)
             let_go(view)
             yield copied

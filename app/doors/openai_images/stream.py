@@ -42,7 +42,7 @@ class EventStreamResponse(Response):
     is UnfinishedStreamError when the iterator just ends. The iterator is closed in whatever way the stream ends, in the
     task that iterates it; when the client leaves, whatever it is waiting for is cancelled first.
 
-    Sizes are not bounded here: of an event's pieces one chunk at a time is copied. ``heartbeat_s`` and
+    Sizes are not bounded here: of an event's pieces at most one chunk at a time is copied. ``heartbeat_s`` and
     ``first_heartbeat_s`` are seconds. Used once.
     """
 

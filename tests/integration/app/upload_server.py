@@ -70,7 +70,12 @@ def main() -> None:
     app = Starlette(routes=[Route("/", echo, methods=["POST"]), Route("/state", state)], lifespan=lifespan)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, loop="uvloop", http=BoundedProtocol, access_log=False, log_level="warning", timeout_graceful_shutdown=1
+        app,
+        loop="app.coarse_timers:CoarseLoop",
+        http=BoundedProtocol,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
 

@@ -86,6 +86,7 @@ def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: in
         patched.setattr(wire, "STALL_SECONDS", stall_s)
         config = uvicorn.Config(
             app,
+            loop="app.coarse_timers:CoarseLoop",
             http=BoundedProtocol,
             log_level="critical",
             timeout_graceful_shutdown=1,

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 import pytest
@@ -152,7 +152,7 @@ def test_time_outs_end_what_takes_too_long_and_nothing_else(run: Run) -> None:
 
 def test_short_waits_are_exact_ones_and_endless_ones_the_loops_affair(run: Run) -> None:
     async def handles(loop: CoarseLoop) -> list[Any]:
-        delays = (SHORT, 0.01, -1, float("inf"), 1e12)
+        delays = (2 * SHORT, 0.01, -1, float("inf"), 1e12)
         later = [loop.call_later(delay, print) for delay in delays]
         return later + [loop.call_at(loop.time() + delay, print) for delay in delays]
 
@@ -160,3 +160,112 @@ def test_short_waits_are_exact_ones_and_endless_ones_the_loops_affair(run: Run) 
     assert [type(each) for each in exact].count(type(coarse)) == 1
     assert type(exact[4]) is type(coarse)
     assert coarse.when() > 0
+
+
+def test_an_empty_context_is_one(run: Run) -> None:
+    async def seen(loop: CoarseLoop) -> list[str]:
+        seen: list[str] = []
+        named.set("whoever asked")
+        loop.call_later(0.2, lambda: seen.append(named.get()), context=Context())
+        await asyncio.sleep(0.2 + LATE)
+        return seen
+
+    assert run(seen) == ["nobody"]
+
+
+def test_the_context_a_grain_was_first_asked_for_in_is_let_go_of(run: Run) -> None:
+    class Visit:
+        pass
+
+    held: ContextVar[Visit | None] = ContextVar("held", default=None)
+
+    async def kept(loop: CoarseLoop) -> object:
+        async def request() -> weakref.ref[Visit]:
+            visit = Visit()
+            held.set(visit)
+            loop.call_later(0.2, print).cancel()
+            return weakref.ref(visit)
+
+        watched = await asyncio.create_task(request())
+        loop.call_later(0.9, print)
+        await asyncio.sleep(0.25 + LATE / 2)
+        gc.collect()
+        return watched()
+
+    assert run(kept) is None
+
+
+def test_the_collector_may_come_by_wherever_an_object_is_made(run: Run) -> None:
+    """Its finalizers set timers of the grain that is being made, and take back those of one that begins."""
+
+    class Setting:
+        def __init__(self, loop: CoarseLoop, due: float, made: list[str]) -> None:
+            self.me, self.loop, self.due, self.made = self, loop, due, made
+
+        def __del__(self) -> None:
+            self.loop.call_at(self.due, self.made.append, "by a finalizer")
+
+    class TakingBack:
+        def __init__(self, handle: asyncio.TimerHandle) -> None:
+            self.me, self.handle = self, handle
+
+        def __del__(self) -> None:
+            self.handle.cancel()
+
+    async def made(loop: CoarseLoop) -> tuple[list[str], int, list[str]]:
+        first: list[str] = []
+        many: list[int] = []
+        last: list[str] = []
+        due = loop.time() + 0.3
+        before = gc.get_threshold()
+        held = [{} for _ in range(200)]  # type: ignore[var-annotated]  # else a dict that was let go of is used again
+        gc.collect()
+        try:
+            Setting(loop, due, first)
+            by_hand = first.append  # an object, too: the next one is to be the list of the grain
+            gc.set_threshold(1)
+            loop.call_at(due, by_hand, "by hand")
+            gc.set_threshold(*before)
+            begins = due + 0.3
+            for _ in range(300):
+                loop.call_at(begins, many.append, 1)
+            loop.call_at(due + 0.7, last.append, "last")
+            gc.collect()
+            gc.set_threshold(150)
+            TakingBack(loop.call_at(begins, many.append, 1))
+            for _ in range(14):
+                await asyncio.sleep(SHORT * 2 / 3)  # no coarse wait, which might not end
+        finally:
+            gc.set_threshold(*before)
+        del held
+        return first, len(many), last
+
+    first, many, last = run(made)
+    assert sorted(first) == ["by a finalizer", "by hand"]
+    assert many in (300, 301)
+    assert last == ["last"]
+
+
+def test_a_closed_loop_takes_nothing_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coarse_timers, "COARSE_SECONDS", SHORT)
+
+    class Large:
+        pass
+
+    loop, large = CoarseLoop(), Large()
+    watched = weakref.ref(large)
+    handle = loop.call_later(60, print, large)
+    loop.close()
+    del large
+    assert watched() is None
+    assert handle.cancelled()
+    for delay in (0.01, 60):
+        with pytest.raises(RuntimeError, match="closed"):
+            loop.call_later(delay, print)
+
+
+def test_what_a_call_is_made_with_is_not_told(run: Run) -> None:
+    async def told(loop: CoarseLoop) -> str:
+        return repr(loop.call_later(60, print, "a prompt"))
+
+    assert run(told).startswith("<print at ")

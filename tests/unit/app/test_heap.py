@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from app.heap import hold_on
+
 BODIES = (
     "import resource, sys\n"
     "from app.heap import hold_on\n"
@@ -54,3 +56,9 @@ def test_a_body_like_the_one_before_is_not_given_its_memory_page_by_page() -> No
 
 def test_after_a_flood_no_more_is_kept_than_is_stated() -> None:
     assert printed(MEMORY) < 2 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_what_the_operator_has_said_already_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "131072")
+    assert not hold_on()

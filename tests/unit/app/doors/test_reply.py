@@ -36,6 +36,17 @@ async def test_the_pieces_arrive_in_order_with_their_exact_length() -> None:
     assert [message["more_body"] for message in sent[1:]][-1] is False
 
 
+async def test_what_may_lie_unsent_when_the_answer_is_over_does_not_keep_the_whole() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await PartsResponse([b"{", memoryview(b"x" * 1_300_000), b"}"], {})(SCOPE, nothing, send)
+    views = [message["body"] for message in sent[1:] if isinstance(message["body"], memoryview)]
+    assert [len(view) for view in views] == [512 * 1024] * 2  # the third piece and the ends are copies
+
+
 @pytest.mark.parametrize("length", [192 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 1024 * 1024 + 2])
 async def test_a_file_is_encoded_piece_by_piece(length: int) -> None:
     sent: list[Message] = []
