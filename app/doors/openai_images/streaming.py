@@ -25,6 +25,9 @@ from providers.spec.request import ImageRequest, OutputFormat
 QUALITY = "auto"
 """These models have no levels of quality, and the clients' type of an event requires one of OpenAI's words."""
 
+_LAST_SECONDS = 1.0
+"""Longest a stream that is cut at the gateway's end waits for what the gateway did, which goes with its last image."""
+
 _News = Made | Blob | None
 """A finished part, an interim image, or that all is over."""
 
@@ -36,7 +39,8 @@ def streams_at_once(own: Services, order: Order) -> bool:
 
 async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[Event]:
     """Carry out the order: interim images where a vendor shows them, each image as soon as it is made, and with the
-    last one what the gateway did. Raises ApiError when no image came of it. Closing it ends the work."""
+    last one what the gateway did. Raises ApiError when no image came of it. Closing it ends the work; cancelled at the
+    gateway's own end, it ends with the image that it held back for the end, which is paid for."""
     news: asyncio.Queue[_News] = asyncio.Queue()
     work = asyncio.create_task(
         make_all(
@@ -46,6 +50,7 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
             timeout_s=order.timeout_s,
             on_interim=news.put_nowait,
             on_made=news.put_nowait,
+            stopping=lambda: own.draining.cancelling,
         )
     )
     work.add_done_callback(lambda _: news.put_nowait(None))
@@ -70,6 +75,13 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
         if held is None:
             raise internal_error()
         yield await _completed(own, kind, *held, made)
+    except asyncio.CancelledError:
+        if held is None or not own.draining.cancelling:
+            raise
+        work.cancel()
+        await asyncio.wait({work}, timeout=_LAST_SECONDS)
+        ended_well = work.done() and not work.cancelled() and work.exception() is None
+        yield await _completed(own, kind, *held, work.result() if ended_well else None)
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)

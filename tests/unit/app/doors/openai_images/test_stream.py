@@ -418,6 +418,25 @@ async def shut_down_after(seconds: float, client: Client, events: AsyncIterator[
         await serving
 
 
+def test_events_that_have_something_left_at_a_shutdown_end_the_stream_with_it() -> None:
+    async def main() -> None:
+        client = Client()
+
+        async def events() -> AsyncIterator[Event]:
+            yield PARTIAL
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.1)
+                yield COMPLETED
+
+        await shut_down_after(0.3, client, events())
+        assert client.body == bytes_of(PARTIAL, COMPLETED)
+        assert client.ended
+
+    run(main())
+
+
 def test_shutdown_is_told_as_the_last_event() -> None:
     async def main() -> None:
         client, closed = Client(), asyncio.Event()
