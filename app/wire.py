@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
+from app.one_write import OneWrite
 from app.request_head import (
     HEAD_LINES,
     TARGET_BYTES,
@@ -223,6 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """A request is handed to the application."""
         self._running = cycle
+        cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # has all that is used of it
         super()._start_asgi_task(cycle, app)
 
     def _without_upgrade(self, rest: bytes) -> None:
