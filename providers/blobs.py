@@ -138,7 +138,7 @@ class Encoded:
         return (self.file.length + 2) // 3 * 4
 
     def pieces(self) -> Iterator[bytes]:
-        """The text in order, at most 256 KiB at a time."""
+        """The text in order, at most 512 KiB at a time."""
         for piece in self.file.pieces():  # each but the last is a multiple of three bytes, so no padding is between
             yield pybase64.b64encode(piece)
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pybase64
 
-PIECE_BYTES = 192 * 1024
-"""Of a piece of an image: 256 KiB as base64, decoded in 0.02 ms."""
+PIECE_BYTES = 384 * 1024
+"""Of a piece of an image: 512 KiB as base64, decoded in 0.05 ms."""
 
 
 class BlobDamagedError(Exception):

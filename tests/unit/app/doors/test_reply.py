@@ -47,7 +47,7 @@ async def test_what_may_lie_unsent_when_the_answer_is_over_does_not_keep_the_who
     assert [len(view) for view in views] == [512 * 1024] * 2  # the third piece and the ends are copies
 
 
-@pytest.mark.parametrize("length", [192 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 1024 * 1024 + 2])
+@pytest.mark.parametrize("length", [384 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1, 1024 * 1024 + 2])
 async def test_a_file_is_encoded_piece_by_piece(length: int) -> None:
     sent: list[Message] = []
 
