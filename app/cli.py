@@ -23,7 +23,7 @@ from app.log import set_up_logging
 from app.main import StartError, load
 from app.picture_files import Target
 from app.route_command import NoRouteError, show_route
-from app.serve import serve
+from app.serving.serve import serve
 from app.settings import Settings
 from providers.registry import PROVIDERS
 from providers.spec.request import OutputFormat

@@ -30,7 +30,7 @@ def running(
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
-        loop="app.coarse_timers:CoarseLoop",
+        loop="app.serving.coarse_timers:CoarseLoop",
         http=http,
         timeout_keep_alive=75,  # as both servers have it; the default of 5 s closes under a client told to wait 5 s
         log_level="critical",

@@ -152,7 +152,7 @@ class GatewayProcess:
     def worker(self) -> int:
         """The process id of one of its workers, where it has several. RuntimeError when it has none."""
         for each in family(self.pid):
-            if b"app.worker" in Path(f"/proc/{each}/cmdline").read_bytes():
+            if b"app.serving.worker" in Path(f"/proc/{each}/cmdline").read_bytes():
                 return each
         raise RuntimeError("the gateway has no workers of their own")
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from app.server import WIND_UP_SECONDS
+from app.serving.server import WIND_UP_SECONDS
+from app.serving.supervisor import KILL_MARGIN_S
 from app.settings import Settings
-from app.supervisor import KILL_MARGIN_S
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -27,5 +27,5 @@ def test_a_server_for_gemini_alone_loads_nothing_of_the_others() -> None:
         [sys.executable, "-c", _LOADED], cwd=PROJECT_ROOT, env=environment, check=True, capture_output=True, text=True
     )
     loaded = json.loads(said.stdout)
-    assert "app.serve" in loaded
+    assert "app.serving.serve" in loaded
     assert [name for name in NOT_NEEDED if name in loaded] == []

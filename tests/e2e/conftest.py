@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from app.catalog.catalog import Catalog
 from app.demo import simulated_settings
 from app.main import create_app, load
+from app.serving.wire import BoundedProtocol
 from app.settings import Settings
-from app.wire import BoundedProtocol
 from providers.registry import PROVIDERS
 from routing.prices import PriceTable
 from simulator.server import create_app as create_simulator

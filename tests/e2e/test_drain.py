@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.server import WIND_UP_SECONDS
+from app.serving.server import WIND_UP_SECONDS
 from benchmarks.rig.processes import SimulatorProcess
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
 from tests.e2e.serving import Serving, until

@@ -16,8 +16,8 @@ import pytest
 
 from app.demo import simulated_settings
 from app.main import create_app
+from app.serving.wire import BoundedProtocol
 from app.settings import Settings
-from app.wire import BoundedProtocol
 from providers.registry import PROVIDERS
 from tests.e2e.conftest import Vendors
 from tests.e2e.odd_requests import drawn, pieces

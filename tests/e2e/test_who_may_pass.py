@@ -14,8 +14,8 @@ import pytest
 from app.demo import simulated_settings
 from app.doors.answer_headers import EVERY_ANSWER
 from app.main import create_app
+from app.serving.wire import BoundedProtocol
 from app.settings import Settings
-from app.wire import BoundedProtocol
 from providers.registry import PROVIDERS
 from tests.e2e.conftest import Vendors
 from tests.servers import running

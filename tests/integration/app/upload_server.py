@@ -20,7 +20,7 @@ from starlette.routing import Route
 from app.doors.openai_images.bodies import read
 from app.doors.openai_images.errors import ApiError
 from app.doors.reply import error_response
-from app.wire import BoundedProtocol
+from app.serving.wire import BoundedProtocol
 from providers.workers import Workers
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        loop="app.coarse_timers:CoarseLoop",
+        loop="app.serving.coarse_timers:CoarseLoop",
         http=BoundedProtocol,
         access_log=False,
         log_level="warning",

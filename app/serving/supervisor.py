@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 
 from app.main import StartError
+from app.serving.worker_process import PROGRAM, SILENCE_S, Ending, WorkerProcess
 from app.settings import Settings
 from app.shared_metrics import forget, shared_folder
-from app.worker_process import PROGRAM, SILENCE_S, Ending, WorkerProcess
 
 FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0

@@ -1,5 +1,5 @@
 """Worker: one of several processes that serve side by side. The supervisor starts it, as
-``python -m app.worker PLACE DESCRIPTOR FOLDER``, hands it its settings and keeps a pipe to it."""
+``python -m app.serving.worker PLACE DESCRIPTOR FOLDER``, hands it its settings and keeps a pipe to it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def main() -> int:
 
     from app.catalog.files import CatalogError
     from app.draining import Draining
-    from app.garbage import settle_down
-    from app.heap import hold_on
     from app.main import StartError, create_app
-    from app.server import DrainingServer
+    from app.serving.garbage import settle_down
+    from app.serving.heap import hold_on
+    from app.serving.server import DrainingServer
 
     hold_on()
     draining = Draining()

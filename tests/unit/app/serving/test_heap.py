@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from app.heap import hold_on
+from app.serving.heap import hold_on
 
 BODIES = (
     "import resource, sys\n"
-    "from app.heap import hold_on\n"
+    "from app.serving.heap import hold_on\n"
     "if sys.argv[1] == 'held': assert hold_on()\n"
     "def faults(size):\n"
     "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
@@ -27,7 +27,7 @@ BODIES = (
 """Counts the pages that fifty bodies of 2 MB, put together of pieces, have to be given."""
 MEMORY = (
     "from pathlib import Path\n"
-    "from app.heap import KEPT_BYTES, hold_on\n"
+    "from app.serving.heap import KEPT_BYTES, hold_on\n"
     "hold_on()\n"
     "def held():\n"
     "    lines = Path('/proc/self/status').read_text().splitlines()\n"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app import coarse_timers
-from app.coarse_timers import CoarseLoop
+from app.serving import coarse_timers
+from app.serving.coarse_timers import CoarseLoop
 
 SHORT = 0.15
 """Stands for ``COARSE_SECONDS`` here, so that nobody waits."""

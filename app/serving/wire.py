@@ -19,8 +19,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
-from app.one_write import OneWrite
-from app.request_head import (
+from app.serving.one_write import OneWrite
+from app.serving.request_head import (
     HEAD_LINES,
     TARGET_BYTES,
     TARGET_TOO_LONG,

@@ -16,8 +16,8 @@ import pytest
 from app.accounts.keys import Keys
 from app.doors.edge import Edge
 from app.draining import Draining
-from app.serve import listening
-from app.server import DrainingServer
+from app.serving.serve import listening
+from app.serving.server import DrainingServer
 from app.settings import Settings
 from app.telemetry import Telemetry
 

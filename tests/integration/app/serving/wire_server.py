@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app import wire
 from app.doors.answer_headers import EVERY_ANSWER
-from app.wire import BoundedProtocol
+from app.serving import wire
+from app.serving.wire import BoundedProtocol
 
 PATIENCE_S = 20.0
 LARGE = 64_000_000
@@ -86,7 +86,7 @@ def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: in
         patched.setattr(wire, "STALL_SECONDS", stall_s)
         config = uvicorn.Config(
             app,
-            loop="app.coarse_timers:CoarseLoop",
+            loop="app.serving.coarse_timers:CoarseLoop",
             http=BoundedProtocol,
             log_level="critical",
             timeout_graceful_shutdown=1,

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.main import StartError
-from app.serve import listening
+from app.serving.serve import listening
+from app.serving.supervisor import Supervisor
 from app.settings import Settings
-from app.supervisor import Supervisor
 
 PATIENCE_S = 20.0
 SERVES = "import os, signal, sys, time\nos.write(1, b'{\"failure\": null}\\n')\n"

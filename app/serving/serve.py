@@ -11,12 +11,12 @@ from collections.abc import Callable
 from app.admission.descriptors import raise_limit
 from app.admission.limits import too_few_descriptors
 from app.draining import Draining
-from app.garbage import settle_down
-from app.heap import hold_on
 from app.main import StartError, create_app
+from app.serving.garbage import settle_down
+from app.serving.heap import hold_on
+from app.serving.supervisor import Supervisor
 from app.settings import Settings
 from app.shared_metrics import stay_alone
-from app.supervisor import Supervisor
 
 BACKLOG = 2048
 """Connections that may wait to be accepted; the system allows no more than net.core.somaxconn."""
@@ -26,7 +26,7 @@ _NEEDED = ("uvloop", "httptools")
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError or CatalogError when that is not possible."""
     demand_fast_parts()
-    from app.server import WIND_UP_SECONDS, DrainingServer  # imports what was just asked for
+    from app.serving.server import WIND_UP_SECONDS, DrainingServer  # imports what was just asked for
 
     descriptors = raise_limit()  # workers inherit it
 

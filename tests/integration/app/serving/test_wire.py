@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.doors.hang_up import unless_hung_up
-from app.wire import HEAD_BYTES, BoundedProtocol
-from tests.integration.app.wire_server import assert_refused, told, wire_server
+from app.serving.wire import HEAD_BYTES, BoundedProtocol
+from tests.integration.app.serving.wire_server import assert_refused, told, wire_server
 from tests.servers import running
 
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQBAAAA\r\n"

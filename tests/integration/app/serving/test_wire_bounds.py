@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import pytest
 
-from app.request_head import HEAD_LINES, TARGET_BYTES
-from app.wire import CHUNK_BYTES, HEAD_BYTES, PIPELINED, SMALL_CHUNKS
-from tests.integration.app.wire_server import PATIENCE_S, Serving, assert_refused, told, wire_server
+from app.serving.request_head import HEAD_LINES, TARGET_BYTES
+from app.serving.wire import CHUNK_BYTES, HEAD_BYTES, PIPELINED, SMALL_CHUNKS
+from tests.integration.app.serving.wire_server import PATIENCE_S, Serving, assert_refused, told, wire_server
 
 GET = b"GET /second HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 """What a smuggler hides behind a first request."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.request_head import refusal
+from app.serving.request_head import refusal
 
 HOST = (b"host", b"h")
 LENGTH = (b"content-length", b"5")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from app.one_write import OneWrite
+from app.serving.one_write import OneWrite
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from app.main import StartError
 from app.settings import Settings
 
-PROGRAM = (sys.executable, "-P", "-m", "app.worker")
+PROGRAM = (sys.executable, "-P", "-m", "app.serving.worker")
 """Followed by the place, the socket's descriptor and the folder of the metrics. Nothing is imported from the folder it
 is started in (``-P``)."""
 START_LIMIT_S = 60.0

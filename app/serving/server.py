@@ -26,8 +26,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.draining import Draining
+from app.serving.wire import BoundedProtocol
 from app.settings import Settings
-from app.wire import BoundedProtocol
 
 WIND_UP_SECONDS = 22.0
 """Longest the end may take after the limit for requests under way: their answers, cancel calls to vendors with the
@@ -50,7 +50,7 @@ def config_of(app: ASGIApp) -> uvicorn.Config:
     """How uvicorn is set up here."""
     return uvicorn.Config(
         app,
-        loop="app.coarse_timers:CoarseLoop",
+        loop="app.serving.coarse_timers:CoarseLoop",
         http=BoundedProtocol,
         access_log=False,
         log_level="warning",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.garbage import settle_down
+from app.serving.garbage import settle_down
 
 
 @pytest.fixture(autouse=True)
