@@ -7,6 +7,7 @@ client that is woken for nothing but headers.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 _MOST = 64 * 1024
 """Bytes that are put behind the head; copying more costs more than a call does."""
@@ -20,11 +21,15 @@ class OneWrite:
     A head waits for what is written in the same round of the event loop; when nothing is, it goes out by itself.
     """
 
-    __slots__ = ("_begun", "_head", "_loop", "_transport")
+    __slots__ = ("_begun", "_close", "_head", "_loop", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, close: Callable[[], None]
+    ) -> None:
+        """``close``: what is done when the server is done with the connection."""
         self._transport = transport
         self._loop = loop
+        self._close = close
         self._begun = False
         self._head: bytes | None = None
 
@@ -46,9 +51,9 @@ class OneWrite:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """As the transport's: what was written is still sent."""
+        """What was written is still sent."""
         self._go()
-        self._transport.close()
+        self._close()
 
     def _go(self) -> None:
         if self._head is not None:

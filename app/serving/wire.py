@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import httptools
@@ -39,6 +40,8 @@ request is under way; nginx gives as much."""
 STALL_SECONDS = 65.0
 """Longest a client may leave what was sent to it lying; then the connection is dropped. A little longer than
 ``reply.WRITE_SECONDS``, so that an answer under way ends in its own words."""
+LINGER_SECONDS = 5.0
+"""For the rest of a body behind an answer that ends the connection; as long as refused bodies are read (``drain``)."""
 PIPELINED = 16
 """Requests that may wait on one connection for the answer to the one before. Clients send one and wait."""
 SMALL_CHUNKS, CHUNK_BYTES = 4096, 64
@@ -72,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._to_call_when_lost: list[Callable[[], None]] = []
         self._lost = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -93,6 +97,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Wait for nothing more."""
         self._head_is_there()
         self._flows()
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
         self.pipeline.clear()
         if self._running is not None and not self._running.response_complete:
             # uvicorn tells only the request that came last, so that one with another behind it would go on for nobody.
@@ -224,8 +230,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """A request is handed to the application."""
         self._running = cycle
-        cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # has all that is used of it
+        one = OneWrite(self.transport, self.loop, partial(self._leave, cycle))
+        cycle.transport = one  # type: ignore[assignment]  # has all that is used of it
         super()._start_asgi_task(cycle, app)
+
+    def _leave(self, cycle: RequestResponseCycle) -> None:
+        """Close behind an answer. One that did not wait for the whole body is ended, and what still comes of the body
+        dropped for a while: closed under what a client sends, the connection is reset, and the answer lost with it."""
+        if cycle.response_complete and cycle.more_body and not self.transport.is_closing():
+            self._deaf = True
+            self.transport.write_eof()
+            self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Read the head again without its offer, then what comes behind it."""

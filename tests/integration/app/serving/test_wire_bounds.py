@@ -250,3 +250,32 @@ def test_a_closed_connection_does_not_wait_for_its_client_to_read() -> None:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         serving.until_served("/large")
         serving.until_closed()
+
+
+def test_an_answer_that_ends_the_connection_is_seen_by_who_is_still_sending() -> None:
+    size = 24_000_000
+    with wire_server() as serving, socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"POST /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // 100_000):
+            client.sendall(b"x" * 100_000)
+        received = b""
+        while piece := client.recv(65536):
+            received += piece
+        assert received.startswith(b"HTTP/1.1 200 ")
+        assert received.endswith(b"early")
+        client.close()
+        serving.until_closed()
+        assert serving.served == ["/early"]
+
+
+def test_the_rest_of_a_body_behind_such_an_answer_is_not_waited_for_without_end() -> None:
+    with (
+        wire_server(linger_s=0.1, keep_alive_s=90) as serving,
+        socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client,
+    ):
+        client.sendall(b"POST /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 99\r\n\r\nx")
+        received = b""
+        while piece := client.recv(65536):
+            received += piece
+        assert received.endswith(b"early")
+        serving.until_closed()  # though the client neither sends nor leaves

@@ -57,7 +57,9 @@ class Serving:
 
 
 @contextmanager
-def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: int = 20) -> Iterator[Serving]:
+def wire_server(
+    *, head_s: float = 20.0, stall_s: float = 20.0, linger_s: float = 20.0, keep_alive_s: int = 20
+) -> Iterator[Serving]:
     """Serve while the block runs: ``/early`` answers before it reads, ``/large`` with 64 MB, ``/held`` when told to,
     and ``/watched`` says when its client has left."""
 
@@ -84,6 +86,7 @@ def wire_server(*, head_s: float = 20.0, stall_s: float = 20.0, keep_alive_s: in
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(wire, "HEAD_SECONDS", head_s)
         patched.setattr(wire, "STALL_SECONDS", stall_s)
+        patched.setattr(wire, "LINGER_SECONDS", linger_s)
         config = uvicorn.Config(
             app,
             loop="app.serving.coarse_timers:CoarseLoop",

@@ -26,7 +26,7 @@ class Transport:
 
 def made() -> tuple[Transport, OneWrite]:
     transport = Transport()
-    return transport, OneWrite(cast("asyncio.Transport", transport), asyncio.get_running_loop())
+    return transport, OneWrite(cast("asyncio.Transport", transport), asyncio.get_running_loop(), transport.close)
 
 
 async def test_a_body_that_follows_at_once_goes_out_with_the_head() -> None:
