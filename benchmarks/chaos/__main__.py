@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [case for case in CASES if asked.only in case.name]
     if not chosen:
         parser.error(f"no case is called {asked.only}; there are {', '.join(case.name for case in CASES)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what was started would go on
     rows, left_out = asyncio.run(carried_out(chosen, FULL, lanes=asked.lanes, say=_say))
     told = Told(datetime.now(UTC).date().isoformat(), machine(), commit(), rows, left_out)
     asked.output.with_suffix(".json").write_text(json.dumps(as_json(told), indent=1) + "\n")

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS / "soak", help="without its ending")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else what was started would go on
     os.nice(LOWEST)
     result = asyncio.run(run(asked.seconds, asked.rate, asked.window, seed=asked.seed))
     date = datetime.now(UTC).date().isoformat()
