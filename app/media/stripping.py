@@ -41,6 +41,8 @@ _WEBP_ANIMATED, _WEBP_METADATA = 0x02, 0x0C
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 _SOI, _EOI, _SOS, _APP, _COMMENT = 0xD8, 0xD9, 0xDA, range(0xE0, 0xF0), 0xFE
+_RESERVED = frozenset((*range(0x02, 0xC0), 0xC8, *range(0xF0, 0xFE)))
+"""For what is yet to be invented (T.81, table B.1): no picture needs it, and anything may stand there."""
 MAX_FILL = 4096
 """Fill bytes before a marker of a JPEG. There may be any number (T.81, B.1.1.2); encoders write none, or a few."""
 SEARCHED = 256 * 1024
@@ -179,7 +181,7 @@ def _jpeg(data: Data) -> Stripped:
             inside, at = at + 2, at + length
             if at > len(data):
                 raise _cut_short()
-            if marker == _COMMENT or (marker in _APP and not _is_kept(data, marker, inside)):
+            if marker == _COMMENT or marker in _RESERVED or (marker in _APP and not _is_kept(data, marker, inside)):
                 if marker == 0xE1 and not orientation and data[inside : inside + 5] == b"Exif\0":
                     orientation = orientation_of(bytes(data[inside:at]))
                 continue

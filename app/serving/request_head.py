@@ -1,4 +1,5 @@
-"""Request heads: what is not accepted of one, though the parser can read it. Pure; the wire says it to the client.
+"""Request heads: what is not accepted of one, though the parser can read it, and what is passed over. Pure; the wire
+says it to the client.
 
 Each rule closes a way in which two servers in a row could read one request differently (RFC 9112, section 11.2).
 """
@@ -24,6 +25,7 @@ class Refusal(NamedTuple):
     code: str
 
 
+_OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
 UNREADABLE = Refusal(400, "This is no HTTP request that can be read.", "invalid_request")
 TOO_MANY_LINES = Refusal(431, f"The request's header has more than {HEAD_LINES} lines.", "header_too_large")
 TARGET_TOO_LONG = Refusal(414, f"The request's path is longer than {TARGET_BYTES:,} bytes.", "path_too_long")
@@ -51,3 +53,12 @@ def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | N
     if lengths and (codings or len(lengths) > 1 or not lengths[0].strip(b" \t").isdigit()):
         return _LENGTH
     return None
+
+
+def without_offer(method: bytes, target: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The head of a request that offers to speak another protocol, as if it did not."""
+    lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
+    lines += [b"%b: %b" % header for header in headers if header[0] not in _OF_AN_UPGRADE]
+    if any(name == b"connection" and b"close" in value.lower() for name, value in headers):
+        lines.append(b"connection: close")
+    return b"\r\n".join(lines) + b"\r\n\r\n"

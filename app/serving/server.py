@@ -118,10 +118,12 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """The steps 2 to 4 above."""
         begun = time.monotonic()
-        self._draining.refusing = True
+        # Where others go on accepting, the last requests this process accepted cannot know of its end, and are served.
+        self._draining.refusing = not self._others_accept
         await self._stop_accepting(sockets or ())
         _log.info("draining", requests=len(self.server_state.tasks), limit_s=self._limit_s)
-        await self._until_quiet(begun + self._limit_s)
+        await self._until_quiet(begun + self._limit_s, refuses_at=begun + _FIRST_REQUEST_S)
+        self._draining.refusing = True
         self._draining.cancelling = True
         cancelled = list(self.server_state.tasks)
         for task in cancelled:
@@ -159,9 +161,10 @@ class DrainingServer(uvicorn.Server):
                     continue
                 await loop.connect_accepted_socket(protocol, connection)
 
-    async def _until_quiet(self, ends_at: float) -> None:
+    async def _until_quiet(self, ends_at: float, *, refuses_at: float) -> None:
         idle_since: dict[BoundedProtocol, float] = {}
         while (now := time.monotonic()) < ends_at and not self._hurried:
+            self._draining.refusing = self._draining.refusing or now >= refuses_at
             self._let_go(idle_since, now)
             if not self.server_state.connections and not self.server_state.tasks:
                 return

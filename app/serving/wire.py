@@ -20,16 +20,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
+from app.serving import request_head
 from app.serving.one_write import OneWrite
-from app.serving.request_head import (
-    HEAD_LINES,
-    TARGET_BYTES,
-    TARGET_TOO_LONG,
-    TOO_MANY_LINES,
-    UNREADABLE,
-    Refusal,
-    refusal,
-)
+from app.serving.request_head import Refusal, refusal, without_offer
 
 HEAD_BYTES = 64 * 1024
 """Of a request's line and header lines, and of anything else that brings no body, such as trailers and extensions of
@@ -50,7 +43,6 @@ cost a thousand times the work of a body in one piece."""
 _TOO_LARGE = Refusal(431, f"The request's header is larger than {HEAD_BYTES:,} bytes.", "header_too_large")
 _TOO_SMALL = Refusal(400, "The request's body comes in too many small chunks.", "invalid_request")
 _TOO_MANY = Refusal(400, "Too many requests were sent without waiting for an answer.", "invalid_request")
-_OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
 class _RefusedError(Exception):
@@ -121,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self._refuse(self._refusal or UNREADABLE)
+            self._refuse(self._refusal or request_head.UNREADABLE)
         else:
             if self._fed - self._body > HEAD_BYTES + self._body // 4:
                 self._refuse(_TOO_LARGE)
@@ -138,15 +130,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """The request's target, or a part of it."""
         super().on_url(url)
-        if len(self.url) > TARGET_BYTES:
-            self._object(TARGET_TOO_LONG)
+        if len(self.url) > request_head.TARGET_BYTES:
+            self._object(request_head.TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line. Trailers are dropped: nobody here reads one, and none may pass for a header."""
         if not self._in_head:
             return
-        if len(self.headers) >= HEAD_LINES:
-            self._object(TOO_MANY_LINES)
+        if len(self.headers) >= request_head.HEAD_LINES:
+            self._object(request_head.TOO_MANY_LINES)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -250,13 +242,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refuse(Refusal(400, "This is no proxy: CONNECT is not answered.", "invalid_request"))
             return
-        lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
-        lines += [b"%b: %b" % header for header in self.headers if header[0] not in _OF_AN_UPGRADE]
-        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
-            lines.append(b"connection: close")
+        head = without_offer(method, self.url, self.parser.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
-        self.data_received(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+        self.data_received(head + rest)
 
     def _expect_head(self) -> None:
         self._head_is_there()

@@ -227,6 +227,15 @@ def test_what_stands_behind_a_converted_picture_is_left_behind(format: str) -> N
 FILES = [saved(scene(), format, **({"exif": exif(6)} if format in PASSED else {})) for format in (*PASSED, *CONVERTED)]
 
 
+@pytest.mark.parametrize("marker", [0x02, 0xBF, 0xC8, 0xF0, 0xFD])
+def test_a_segment_for_what_is_yet_to_be_invented_does_not_hide_anything(marker: int) -> None:
+    data = saved(scene(), "JPEG")
+    hidden = data[:2] + bytes((0xFF, marker, 0, 2 + len(PLACE))) + PLACE + data[2:]
+    ready = made(hidden)
+    assert PLACE not in ready.blob.read()
+    assert opened(ready.blob.read()).size == (96, 64)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     file=st.sampled_from(FILES),
