@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
 from app.doors.hang_up import WHEN_LOST
+from app.doors.openai_images.drain import DRAIN_SECONDS
 from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
 from app.serving import request_head
 from app.serving.one_write import OneWrite
@@ -33,8 +34,8 @@ request is under way; nginx gives as much."""
 STALL_SECONDS = 65.0
 """Longest a client may leave what was sent to it lying; then the connection is dropped. A little longer than
 ``reply.WRITE_SECONDS``, so that an answer under way ends in its own words."""
-LINGER_SECONDS = 5.0
-"""For the rest of a body behind an answer that ends the connection; as long as refused bodies are read (``drain``)."""
+LINGER_SECONDS = DRAIN_SECONDS
+"""For the rest of a body behind an answer that ends the connection."""
 PIPELINED = 16
 """Requests that may wait on one connection for the answer to the one before. Clients send one and wait."""
 SMALL_CHUNKS, CHUNK_BYTES = 4096, 64

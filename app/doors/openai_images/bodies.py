@@ -23,7 +23,7 @@ from app.doors.openai_images.multipart_body import MultipartBody, boundary_of
 from providers.blobs import Base64Blob, Bytes, TextTooLargeError, cut
 from providers.spec.blob import Blob
 from providers.spec.conversation import blob_or_object
-from providers.spool import Spool, SpoolFailedError
+from providers.spool import Spool
 from providers.workers import Workers
 
 READS = "application/json or multipart/form-data"
@@ -65,9 +65,6 @@ async def read(request: Request, workers: Workers, spool_dir: Path | None, limit
     except ApiError as refused:
         if not await arrival.drained():
             refused.headers = {**refused.headers, "connection": "close"}
-        raise
-    except SpoolFailedError:
-        await arrival.drained()  # else a client that closes after each request sees a reset and no answer
         raise
 
 
