@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -14,7 +14,6 @@ from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import Made, NotMadeError
 from providers.spec.errors import Fault, ProviderError, Spend
-from providers.spec.result import ImageResult
 from providers.workers import Workers
 from routing.policy import Policy
 from routing.wishes import RouteWishes
@@ -194,19 +193,10 @@ async def test_a_model_nobody_can_serve_does_not_make_the_next_one_go_image_by_i
 
 @pytest.mark.parametrize("stopping", [True, False])
 async def test_what_was_made_is_answered_when_the_gateway_is_stopped_and_not_when_the_caller_leaves(
-    *, stopping: bool, monkeypatch: pytest.MonkeyPatch
+    *, stopping: bool
 ) -> None:
     here = here_with(ONE)
-    at_once, calls = here.vendors.converse, 0
-
-    async def last_one_hangs(*args: Any, **limits: Any) -> ImageResult:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            await asyncio.Event().wait()
-        return await at_once(*args, **limits)
-
-    monkeypatch.setattr(here.vendors, "converse", last_one_hangs)
+    here.vendors.silent_at = 3
     choice = here.choice(NOTHING)
     choice = replace(choice, request=replace(choice.request, n=3))
     work = make_all(here.gateway, [choice], Fitting(cast("Workers", None)), stopping=lambda: stopping)

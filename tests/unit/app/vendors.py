@@ -46,6 +46,8 @@ class Vendors:
         """How many images of its first call a provider makes that cannot be had."""
         self.always_lost: set[str] = set()
         """Providers that lose half of what every call makes."""
+        self.silent_at = 0
+        """Which call, counted from 1 over all providers, is never answered; 0: none."""
         self.asked: list[str] = []
         self.requests: list[ImageRequest] = []
         """What each call asked for, in order."""
@@ -65,6 +67,8 @@ class Vendors:
         self.most_at_work[name] = max(self.most_at_work[name], self.at_work[name])
         trace.committed = True
         try:
+            if len(self.asked) == self.silent_at:
+                await asyncio.Event().wait()
             await self.answers.wait()
             if name in self.faults and call <= (self.fail_first[name] or call):
                 raise self.faults[name]

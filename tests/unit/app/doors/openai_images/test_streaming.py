@@ -20,7 +20,6 @@ from app.draining import Draining
 from app.services import Services
 from providers.blobs import MemoryBlob
 from providers.spec.request import ImageRequest, OutputFormat
-from providers.spec.result import ImageResult
 from providers.workers import Workers
 from routing.wishes import RouteWishes
 from tests.unit.app.test_attempting import Unreadable
@@ -55,19 +54,10 @@ def told(event: Event) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stopping", [True, False])
 async def test_an_image_held_for_the_end_is_sent_when_the_gateway_stops_and_not_when_the_caller_leaves(
-    *, stopping: bool, monkeypatch: pytest.MonkeyPatch
+    *, stopping: bool
 ) -> None:
     here = here_with({"gemini": "0.067"})
-    at_once, calls = here.vendors.converse, 0
-
-    async def last_one_hangs(*args: Any, **limits: Any) -> ImageResult:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            await asyncio.Event().wait()
-        return await at_once(*args, **limits)
-
-    monkeypatch.setattr(here.vendors, "converse", last_one_hangs)
+    here.vendors.silent_at = 3
     choice = here.choice(RouteWishes())
     choice = replace(choice, request=replace(choice.request, n=3))
     order = cast("Order", SimpleNamespace(choices=(choice,), timeout_s=None))
