@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from app.fitting import Fitting
@@ -139,6 +140,19 @@ async def make_all(
     wanted = choices[0].request.n
     limit_s = gateway.deadline_s if timeout_s is None else timeout_s
     deadline_at = gateway.clock() + limit_s
+    make = partial(
+        gateway.make,
+        timeout_s=limit_s,
+        deadline_at=deadline_at,
+        watcher=watcher,
+        fitting=fitting,
+        on_interim=on_interim,
+    )
+    if wanted == 1:
+        only = await make(choices)
+        if on_made is not None:
+            on_made(only)
+        return AllMade((only,), _by_start(only.attempts), tuple(dict.fromkeys(only.warnings)))
     got = _Collecting()
     missing = [_Missing(wanted)]
     while missing:
@@ -150,16 +164,7 @@ async def make_all(
             at_once = each.at_once or _at_once(gateway, choices, each.count)
             for size in _sizes(each.count, at_once):
                 order = tuple(_part(choice, size, of=wanted, first=first) for choice in choices)
-                work = gateway.make(
-                    order,
-                    timeout_s=limit_s,
-                    deadline_at=deadline_at,
-                    watcher=watcher,
-                    fitting=fitting,
-                    on_interim=on_interim,
-                    before=each.before,
-                    paid=each.paid,
-                )
+                work = make(order, before=each.before, paid=each.paid)
                 parts.append(_Part(work, size, each.paid))
                 first += size
         try:
@@ -266,7 +271,11 @@ def _attempts(got: _Collecting) -> tuple[Attempt, ...]:
     every += [attempt for part in got.failed for attempt in part.attempts]
     # What failed for images that were planned again stands with both parts.
     once = {id(attempt): attempt for attempt in every}
-    return tuple(sorted(once.values(), key=lambda attempt: attempt.started_at))
+    return _by_start(once.values())
+
+
+def _by_start(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
+    return tuple(sorted(attempts, key=lambda attempt: attempt.started_at))
 
 
 def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:

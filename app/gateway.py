@@ -163,7 +163,7 @@ class Gateway:
                 choice.request,
                 choice.offers,
                 self._prices,
-                replace(self._policy, max_possible_payments=payments, request_deadline_s=max(deadline_at - now, 0.0)),
+                self._held_to(payments, max(deadline_at - now, 0.0)),
                 now=now,
                 draw=random.random(),  # noqa: S311 - spreads load, keeps no secret
                 wishes=choice.wishes,
@@ -197,6 +197,13 @@ class Gateway:
         # What was left of the caller's time when a plan was made is not what the caller is told of it.
         told = replace(told, policy=replace(told.policy, request_deadline_s=limit_s))
         raise NotMadeError(verdict(told, attempts, now=self.clock()), told, attempts, simulated=simulated)
+
+    def _held_to(self, payments: int, left_s: float) -> Policy:
+        """The policy for a request with so many payments and so much time left."""
+        policy = self._policy
+        if payments == policy.max_possible_payments and abs(left_s - policy.request_deadline_s) < _SAME_S:
+            return policy  # as for nearly every request that has just begun
+        return replace(policy, max_possible_payments=payments, request_deadline_s=left_s)
 
     async def _carried_out(
         self, passage: Passage, job: Job, woken: asyncio.Event, watcher: Watcher | None
@@ -257,6 +264,8 @@ class Gateway:
         return ended
 
 
+_SAME_S = 0.001
+"""Seconds by which a deadline may be off from the policy's and still be taken for it."""
 _TICK_S = 0.01
 """Shortest pause between two looks at a running try, in seconds: a look that is due must not spin the event loop."""
 

@@ -6,9 +6,12 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.as_json import as_json
 
 
 def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callable[[str], None]:
@@ -28,12 +31,12 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
             *([] if worker is None else [_of_worker(worker)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # A line is written at once: several workers write to the same place.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     logger = structlog.get_logger("gateway")
 
@@ -41,6 +44,10 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
         logger.info(sentence)
 
     return say
+
+
+def _line(event: EventDict, default: Callable[[Any], Any]) -> str:
+    return as_json(event, default=default).decode()
 
 
 def _of_worker(place: int) -> Processor:

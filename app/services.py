@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from fastapi import Request
 
@@ -13,9 +14,13 @@ from app.draining import Draining
 from app.gateway import Gateway
 from app.hosting.hosting import Hosting
 from app.media.inputs import Inputs
+from app.recent import Recent
 from app.telemetry import Telemetry
 from providers.spec.request import OutputFormat
 from providers.workers import Workers
+
+UNDERSTOOD = 512
+"""Orders that are kept, at some four kilobytes each."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,8 @@ class Services:
     output_format: OutputFormat | None = None
     """What images are to be whose caller does not say."""
     draining: Draining = field(default_factory=Draining)
+    understood: Recent[Hashable, Any] = field(default_factory=lambda: Recent(UNDERSTOOD))
+    """Orders of late, by what they say besides their prompt: for ``app.doors.openai_images.orders`` alone."""
 
 
 def services(request: Request) -> Services:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.alarm import sound_alarm
 from app.board_metrics import BoardCollector
 from app.media.verify import Check
 from app.shared_metrics import Reading, SharedMetrics, Shown
-from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect, Spend
+from providers.spec.errors import Fault, Spend
 from providers.spec.request import ImageRequest
 from routing.attempt import Attempt
 from routing.board import Board
@@ -25,6 +27,8 @@ from routing.route_plan import RoutePlan
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 """Histogram bounds in seconds: an answer from the gateway itself takes milliseconds, an image 2 to 120 s."""
 
+_MOST_CHILDREN = 4096
+"""Sets of labels that are found at once, for each metric."""
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request being served, as in ``x-request-id``; empty outside of one."""
 
@@ -124,6 +128,16 @@ class Telemetry:
             ["direction"],
             registry=self.registry,
         )
+        # What every request counts on is found by its labels in a cache: the library makes text of them first.
+        held = lru_cache(maxsize=_MOST_CHILDREN)
+        self._of_request: Callable[[str, str, str], tuple[Counter, Histogram]] = held(
+            lambda *labels: (self._requests.labels(*labels), self._request_seconds.labels(*labels))
+        )
+        self._of_attempt: Callable[[str, str, str, str, str], tuple[Counter, Histogram]] = held(
+            lambda *labels: (self._attempts.labels(*labels), self._attempt_seconds.labels(*labels))
+        )
+        self._of_cost: Callable[[str, str], Counter] = held(self._cost.labels)
+        self._of_choice: Callable[[str, str, str], Counter] = held(self._choices.labels)
 
     def watch(self, board: Board, clock: Callable[[], float]) -> None:
         """Show this board's figures on the metrics page; once for each telemetry."""
@@ -157,19 +171,18 @@ class Telemetry:
         """So many events were lost because the store was away for too long."""
         self._store_events.labels("dropped").inc(count)
 
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[None]:
-        """Counts a request as in flight."""
+    def request_began(self) -> None:
+        """A request is being served, until ``request_ended`` is told with ``served``."""
         self._in_flight.inc()
-        try:
-            yield
-        finally:
-            self._in_flight.dec()
 
-    def request_ended(self, door: str, model: str, outcome: str, seconds: float) -> None:
-        """A request was answered. ``model`` is a public model's name or empty: never what a caller made up."""
-        self._requests.labels(door, model, outcome).inc()
-        self._request_seconds.labels(door, model, outcome).observe(seconds)
+    def request_ended(self, door: str, model: str, outcome: str, seconds: float, *, served: bool = False) -> None:
+        """A request was answered. ``model`` is a public model's name or empty: never what a caller made up. ``served``:
+        its beginning was told."""
+        if served:
+            self._in_flight.dec()
+        count, took = self._of_request(door, model, outcome)
+        count.inc()
+        took.observe(seconds)
 
     def turned_away(self, code: str) -> None:
         """A request did not get past the edge: no key, a wrong one, from another machine, or when the gateway stops."""
@@ -183,11 +196,12 @@ class Telemetry:
         """A try ended, well or not. ``possible``: USD it may cost where its spend is POSSIBLE, else zero."""
         resolution = request.resolution.value if request.resolution is not None else ""
         labels = (attempt.offer.provider, attempt.offer.model, request.operation.value, resolution, attempt.outcome)
-        self._attempts.labels(*labels).inc()
-        self._attempt_seconds.labels(*labels).observe(attempt.seconds)
+        count, took = self._of_attempt(*labels)
+        count.inc()
+        took.observe(attempt.seconds)
         if attempt.cost:
             # Prometheus counts in float: an instrument, not the books.
-            self._cost.labels(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+            self._of_cost(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
         if possible:
             self._possible.labels(attempt.offer.provider, attempt.offer.model).inc(float(possible))
         if attempt.fault is Fault.BAD_REPLY and attempt.spend is Spend.CHARGED and attempt.detail in _CHECKS:
@@ -196,7 +210,8 @@ class Telemetry:
             self._probes.labels(attempt.offer.provider, attempt.outcome).inc()
         if attempt.hedge:
             self._hedges.labels(attempt.offer.provider, attempt.outcome).inc()
-        self._alarm(attempt)
+        if attempt.fault is not None:
+            sound_alarm(attempt, request_id.get())
 
     def plan_ended(self, plan: RoutePlan, attempts: tuple[Attempt, ...], waited_s: float = 0.0) -> None:
         """One line that answers why a request cost what it cost and took what it took.
@@ -207,7 +222,7 @@ class Telemetry:
         winner = next((attempt for attempt in attempts if attempt.fault is None), None)
         ranks = {candidate.offer.key: rank for rank, candidate in enumerate(plan.candidates, start=1)}
         rank = ranks.get(winner.offer.key, len(ranks) + 1) if winner is not None else 0
-        self._choices.labels(plan.model, plan.objective_name, str(rank)).inc()
+        self._of_choice(plan.model, plan.objective_name, str(rank)).inc()
         for failed, after in pairwise(attempts):
             if failed.fault is not None and not after.hedge and after.offer.model == plan.model:
                 self._fallbacks.labels(failed.offer.provider, failed.outcome).inc()
@@ -241,21 +256,6 @@ class Telemetry:
             rejected={rejection.offer.key: rejection.reason for rejection in plan.rejections},
         )
 
-    def _alarm(self, attempt: Attempt) -> None:
-        if attempt.fault is None:
-            return
-        effect = FAULT_TABLE[attempt.fault].health
-        if effect in {HealthEffect.OUT, HealthEffect.OUT_LONG}:
-            _log.error(
-                "provider_out",
-                request_id=request_id.get(),
-                offer=attempt.offer.key,
-                outcome=attempt.outcome,
-                advice=_ADVICE[attempt.fault],
-            )
-        elif attempt.fault is Fault.OWN_FAULT:
-            _log.error("own_fault", request_id=request_id.get(), offer=attempt.offer.key, detail=attempt.detail)
-
     @contextlib.asynccontextmanager
     async def written_down(self) -> AsyncIterator[None]:
         """While the context lasts, other workers' pages show what this one's collectors see, too."""
@@ -285,8 +285,3 @@ def _tasks() -> float:
 
 
 _CHECKS = frozenset(Check)
-_ADVICE = {
-    Fault.CREDENTIALS: "check this provider's key: it refused it",
-    Fault.OUT_OF_FUNDS: "top up this provider's account: it says the balance is used up",
-    Fault.MODEL_GONE: "the provider no longer has this model id: change it in config/models.toml",
-}

@@ -178,7 +178,7 @@ Conversation = Generator[Step, Reply | None, ImageResult]
 def json_body(document: object) -> tuple[BodyPart, ...]:
     """Body parts of a JSON document whose leaves may be ``AsBase64``, without ever building the long string."""
     try:
-        return (json.dumps(document, default=_without_blobs, separators=(",", ":")).encode(),)
+        return (_ENCODER.encode(document).encode(),)
     except _HoldsBlobsError:
         pass
     merged: list[BodyPart] = []
@@ -200,6 +200,9 @@ def _without_blobs(value: object) -> object:
     if isinstance(value, AsBase64):
         raise _HoldsBlobsError
     raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_ENCODER = json.JSONEncoder(default=_without_blobs, separators=(",", ":"))
 
 
 def _render(value: object) -> Iterator[BodyPart]:

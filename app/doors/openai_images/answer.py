@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from app.as_json import as_json
 from app.media.verify import Delivered
 from providers.blobs import Encoded, as_base64
 from providers.spec.request import Operation, Resolution
@@ -31,7 +31,6 @@ def success_parts(
     the parts' lengths. Raises BlobDamagedError when an image cannot be read, which a verified one can.
     """
     first = images[0]
-    before: dict[str, object] = {"created": created}
     after: dict[str, object] = {
         "background": background_of(transparent=transparent),
         "output_format": first.format.value,
@@ -40,13 +39,13 @@ def success_parts(
     if usage is not None:
         after["usage"] = usage_of(usage)
     after["metadata"] = metadata
-    parts: list[bytes | memoryview | Encoded] = [json.dumps(before)[:-1].encode("ascii") + b', "data": [']
+    parts: list[bytes | memoryview | Encoded] = [b'{"created":%d,"data":[' % created]
     if urls is not None:
-        parts.append(", ".join(json.dumps({"url": url}) for url in urls).encode("ascii"))
+        parts.append(b",".join(as_json({"url": url}) for url in urls))
     else:
         for place, image in enumerate(images):
-            parts += [b', {"b64_json": "' if place else b'{"b64_json": "', as_base64(image.blob), b'"}']
-    parts.append(b"], " + json.dumps(after)[1:].encode("ascii"))
+            parts += [b',{"b64_json":"' if place else b'{"b64_json":"', as_base64(image.blob), b'"}']
+    parts.append(b"]," + as_json(after)[1:])
     return tuple(parts)
 
 

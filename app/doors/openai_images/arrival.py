@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.admission.visit import NotAdmittedError, Visit
 from app.doors.admitting import visit_of
@@ -27,7 +26,7 @@ class Arrival:
         self._begun = False
         self._stalled = False
         self._whole = False
-        """As many bytes have come as were stated: the server hands over no more of this body."""
+        """It has ended, or as many bytes have come as were stated: the server hands over no more of this body."""
 
     async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
         """The bytes as they come. Raises ApiError when there are more than ``most`` or they take too long,
@@ -42,33 +41,31 @@ class Arrival:
         if stated is not None and stated > most:
             raise body_too_large(most)
         self._begun = True
+        self._whole = stated == 0
         limits = self._limits
         loop = asyncio.get_running_loop()
         began = loop.time()
         arrived = 0
-        async with aclosing(self._request.stream()) as stream:
-            while True:
-                there_is_more = arrived < most and arrived != stated
-                if self._visit is not None and there_is_more and not self._visit.may_read():
-                    began += await self._room(self._visit)
-                whole, slow = began + limits.seconds, began + limits.grace_s + arrived / limits.bytes_per_s
-                now = loop.time()
-                until = min(whole, slow, now + limits.silence_s)
-                try:
-                    piece = await within(until - now, anext(stream, None))
-                except TimeoutError:
-                    self._stalled = True
-                    raise _too_slow(limits, whole=until == whole, slow=until == slow) from None
-                if piece is None:
-                    return
-                arrived += len(piece)
-                if arrived > most:
-                    raise body_too_large(most)
-                self._whole = arrived == stated
-                if piece:
-                    yield piece
-                if self._whole:
-                    return
+        while not self._whole:
+            if self._visit is not None and arrived < most and not self._visit.may_read():
+                began += await self._room(self._visit)
+            whole, slow = began + limits.seconds, began + limits.grace_s + arrived / limits.bytes_per_s
+            now = loop.time()
+            until = min(whole, slow, now + limits.silence_s)
+            try:
+                message = await within(until - now, self._request.receive())
+            except TimeoutError:
+                self._stalled = True
+                raise _too_slow(limits, whole=until == whole, slow=until == slow) from None
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece: bytes = message.get("body", b"")
+            arrived += len(piece)
+            self._whole = arrived == stated or not message.get("more_body", False)
+            if arrived > most:
+                raise body_too_large(most)
+            if piece:
+                yield piece
 
     async def drained(self) -> bool:
         """Drop what still comes of a refused body; whether its end was reached. If not, the connection must close.

@@ -16,6 +16,7 @@ from app.doors.openai_images.errors import ParameterError, model_not_found
 from app.doors.openai_images.output import ResponseFormat
 from app.doors.openai_images.schema import ImagesBody, parse_body
 from app.doors.openai_images.translate import NOTHING_SENT, Translated, translate
+from app.doors.openai_images.understood import Gist, asking, but_prompt, gist_of
 from app.gateway import Choice
 from app.media.inputs import InputError, Prepared
 from app.services import Services
@@ -52,12 +53,34 @@ async def order_from(own: Services, request: Request, *, editing: bool, planning
     found in order: a slow upload takes nobody's place. Raises ApiError, and ClientDisconnect when its sender leaves.
     """
     received = await read(request, own.workers, own.spool_dir)
-    body = parsed(own, received.document, editing=editing)
-    found = models_of(own, body)
-    limit_s = own.gateway.deadline_s if body.timeout_s is None else body.timeout_s
-    waited_s = 0.0 if planning or body.dry_run else await admitted(request, timeout_s=limit_s)
-    order = order_of(own, body, found, await prepared(own, body))
+    gist = None if editing else gist_of(received.document)
+    order = None if gist is None else _recalled(own, gist, received.document["prompt"])
+    if order is not None:
+        limit_s, waited_s = await _admitted(own, request, order.timeout_s, planning=planning or order.dry_run)
+    else:
+        body = parsed(own, received.document, editing=editing)
+        found = models_of(own, body)
+        limit_s, waited_s = await _admitted(own, request, body.timeout_s, planning=planning or body.dry_run)
+        order = order_of(own, body, found, await prepared(own, body))
+        if gist is not None:
+            own.understood.keep(gist, (order, tuple(but_prompt(choice.request) for choice in order.choices)))
     return order if waited_s == 0 else replace(order, timeout_s=max(limit_s - waited_s, 0.0))
+
+
+async def _admitted(own: Services, request: Request, timeout_s: float | None, *, planning: bool) -> tuple[float, float]:
+    """Seconds the request has in all, and those it had to wait."""
+    limit_s = own.gateway.deadline_s if timeout_s is None else timeout_s
+    return limit_s, 0.0 if planning else await admitted(request, timeout_s=limit_s)
+
+
+def _recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
+    """The order that a body with this gist was understood as lately, with this prompt."""
+    known = own.understood.get(gist)
+    if known is None:
+        return None
+    order, requests = known
+    choices = tuple(asking(choice, others, prompt) for choice, others in zip(order.choices, requests, strict=True))
+    return Order(choices, order.timeout_s, order.dry_run, order.response_format, order.stream)
 
 
 def parsed(own: Services, document: Mapping[str, Any], *, editing: bool) -> ImagesBody:

@@ -135,8 +135,7 @@ class _Ending:
         self.outcome = "abandoned"
         self._closed = False
         self._started = time.monotonic()
-        self._serving = own.telemetry.serving()
-        self._serving.__enter__()
+        own.telemetry.request_began()
 
     def refused(self, error: ApiError) -> None:
         """It ends with this error."""
@@ -150,8 +149,8 @@ class _Ending:
         self._closed = True
         if self.outcome == "abandoned" and self.own.draining.cancelling:  # by the gateway, and not by its caller
             self.refused(shutting_down())
-        self._serving.__exit__(None, None, None)
-        self.own.telemetry.request_ended(DOOR, self.model, self.outcome, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        self.own.telemetry.request_ended(DOOR, self.model, self.outcome, seconds, served=True)
 
 
 async def variations(request: Request) -> Response:

@@ -39,7 +39,7 @@ _RATIO_NAMES = ("aspect_ratio", "aspectRatio")
 _TIER_NAMES = ("resolution", "image_size", "imageSize")
 _CONFIG_NAMES = ("image_config", "imageConfig")
 # Read for nothing: they say who asks, or (extra_*) belong to the client library and may hold its secrets.
-_HARMLESS_NAMES = (
+HARMLESS_NAMES = (
     "user", "safety_identifier", "safetyIdentifier", "extra_headers", "extra_query", "api_key", "apiKey",
 )  # fmt: skip
 _WITHOUT_EFFECT: Mapping[str, str] = {
@@ -105,7 +105,7 @@ def parse_body(
     fields = Fields(_unwrapped(document))
     prompt = _prompt(fields)
     images, mask = _inputs(fields, editing=editing)
-    fields.drop(*_HARMLESS_NAMES)
+    fields.drop(*HARMLESS_NAMES)
     model = fields.text("model")
     preferences = take_preferences(fields, model, policies=policies, providers=providers)
     body = ImagesBody(

@@ -1,0 +1,63 @@
+"""Understood: what a body asks for besides its prompt, understood once for all bodies that ask for the same.
+
+Programs send one set of fields with ten thousand prompts, and understanding it costs as much as asking a vendor does.
+Only short values of fields that have few are kept: nothing that says who asks, and no text a caller wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from app.doors.openai_images.schema import HARMLESS_NAMES, MAX_PROMPT_CHARS
+from app.gateway import Choice
+from providers.spec.request import ImageRequest
+
+_LONGEST = 64
+"""Characters of a value; no name of a model or size has as many."""
+_FEW = frozenset(
+    {
+        "model", "n", "size", "aspect_ratio", "aspectRatio", "resolution", "image_size", "imageSize", "quality",
+        "style", "response_format", "output_format", "output_compression", "background", "moderation", "stream",
+        "partial_images", "timeout",
+    }
+)  # fmt: skip
+"""Fields whose values come again and again. A body with any other is understood anew."""
+_ASIDE = frozenset({"prompt", *HARMLESS_NAMES})
+"""Fields that do not change what the others ask for."""
+_SCALARS = frozenset({int, float, bool, type(None)})
+_BUT_PROMPT = tuple(each.name for each in fields(ImageRequest) if each.name != "prompt")
+
+Gist = tuple[Hashable, ...]
+"""What a body says besides its prompt."""
+
+
+def gist_of(document: Mapping[str, Any]) -> Gist | None:
+    """The gist of a body; None for one that is to be understood anew.
+
+    With the type of each value: JSON tells 1, 1.0 and true apart, a dictionary does not.
+    """
+    prompt = document.get("prompt")
+    if not isinstance(prompt, str) or not 1 <= len(prompt) <= MAX_PROMPT_CHARS:
+        return None
+    gist: list[Any] = []
+    for name, value in document.items():
+        if name in _ASIDE:
+            continue
+        kind = type(value)
+        if name not in _FEW or not (kind in _SCALARS or (kind is str and len(value) <= _LONGEST)):
+            return None
+        gist += (name, kind, value)
+    return tuple(gist)
+
+
+def but_prompt(request: ImageRequest) -> dict[str, Any]:
+    """The fields of a request, for one with another prompt."""
+    return {name: getattr(request, name) for name in _BUT_PROMPT}
+
+
+def asking(choice: Choice, others: Mapping[str, Any], prompt: str) -> Choice:
+    """The choice with another prompt. ``others``: what ``but_prompt`` said of its request."""
+    request = ImageRequest(prompt=prompt, **others)
+    return Choice(request, choice.model, choice.offers, choice.wishes, choice.warnings)
