@@ -60,7 +60,13 @@ async def send_in_chunks(send: Send, part: bytes | memoryview | Encoded) -> None
 
 
 def _joined(parts: Sequence[bytes | memoryview | Encoded]) -> bytes:
-    return b"".join(chunk for part in parts for chunk in _chunks(part))
+    plain = [part for part in parts if not isinstance(part, Encoded)]
+    if len(plain) < len(parts):
+        return b"".join(chunk for part in parts for chunk in _chunks(part))
+    whole = b"".join(plain)
+    for part in plain:
+        let_go(part)
+    return whole
 
 
 def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes | memoryview]:

@@ -38,6 +38,8 @@ GRANULARITIES: Final[Mapping[str, Granularity]] = MappingProxyType(
     }
 )
 """Ten-second slices for 15 minutes, five-minute ones for 75, hourly ones for 48 hours, daily ones for 30 days."""
+_SHORTEST_S: Final = min(each.span_s for each in GRANULARITIES.values())
+"""Seconds; every other length is a multiple of it."""
 
 _WINDOWS: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
     {"5m": ("10s", 30), "1h": ("5m", 12), "24h": ("1h", 24), "30d": ("1d", 30)}
@@ -135,10 +137,14 @@ class _Series:
 class Windows:
     """The slices of one key."""
 
-    __slots__ = ("_series",)
+    __slots__ = ("_all_series", "_latest", "_latest_start")
 
     def __init__(self) -> None:
-        self._series = {name: _Series(granularity) for name, granularity in GRANULARITIES.items()}
+        self._all_series = {name: _Series(granularity) for name, granularity in GRANULARITIES.items()}
+        self._latest: Slice | None = None
+        """Outcomes that are in no series yet, all of one of the shortest slices: so an outcome is counted once, and not
+        once for each length."""
+        self._latest_start = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome in the slices of its ``at``, however late it arrives; too late is left out."""
@@ -146,11 +152,26 @@ class Windows:
 
     def add_entry(self, at: float, entry: Entry) -> None:
         """The same for an outcome that was worked out before."""
-        second = int(at // 1)
-        for series in self._series.values():
-            opened = series.opened(second - second % series.span_s)
+        start = _start(at, _SHORTEST_S)
+        if self._latest is None or start != self._latest_start:
+            self._settle()
+            self._latest, self._latest_start = Slice(), start
+        self._latest.add(entry)
+
+    @property
+    def _series(self) -> Mapping[str, _Series]:
+        self._settle()
+        return self._all_series
+
+    def _settle(self) -> None:
+        """Count the latest outcomes in the slices of every length."""
+        latest, self._latest = self._latest, None
+        if latest is None:
+            return
+        for series in self._all_series.values():
+            opened = series.opened(self._latest_start - self._latest_start % series.span_s)
             if opened is not None:
-                opened.add(entry)
+                opened.merge(latest)
 
     def load(self, granularity: str, start: int, slice: Slice) -> None:
         """Add a slice counted elsewhere. Raises KeyError or ValueError for a slice that cannot be."""

@@ -54,7 +54,7 @@ async def order_from(own: Services, request: Request, *, editing: bool, planning
     """
     received = await read(request, own.workers, own.spool_dir)
     gist = None if editing else gist_of(received.document)
-    order = None if gist is None else _recalled(own, gist, received.document["prompt"])
+    order = None if gist is None else recalled(own, gist, received.document["prompt"])
     if order is not None:
         limit_s, waited_s = await _admitted(own, request, order.timeout_s, planning=planning or order.dry_run)
     else:
@@ -63,7 +63,7 @@ async def order_from(own: Services, request: Request, *, editing: bool, planning
         limit_s, waited_s = await _admitted(own, request, body.timeout_s, planning=planning or body.dry_run)
         order = order_of(own, body, found, await prepared(own, body))
         if gist is not None:
-            own.understood.keep(gist, (order, tuple(but_prompt(choice.request) for choice in order.choices)))
+            remember(own, gist, order)
     return order if waited_s == 0 else replace(order, timeout_s=max(limit_s - waited_s, 0.0))
 
 
@@ -73,7 +73,12 @@ async def _admitted(own: Services, request: Request, timeout_s: float | None, *,
     return limit_s, 0.0 if planning else await admitted(request, timeout_s=limit_s)
 
 
-def _recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
+def remember(own: Services, gist: Gist, order: Order) -> None:
+    """Keep what a body with this gist was understood as."""
+    own.understood.keep(gist, (order, tuple(but_prompt(choice.request) for choice in order.choices)))
+
+
+def recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
     """The order that a body with this gist was understood as lately, with this prompt."""
     known = own.understood.get(gist)
     if known is None:
