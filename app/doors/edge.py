@@ -25,7 +25,7 @@ from app.doors.openai_images.errors import (
     not_taken_any_more,
     shutting_down,
 )
-from app.doors.reply import ClientTooSlowError, error_response
+from app.doors.reply import WHOLE, ClientTooSlowError, error_response
 from app.doors.route_table import Permissions
 from app.draining import Draining
 from app.telemetry import Telemetry, request_id
@@ -81,7 +81,7 @@ class Edge:
             nonlocal started, finished
             finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
-                started = True
+                started, finished = True, WHOLE in message
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in EVERY_ANSWER if name not in present]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", drawn.encode()), *extra]}

@@ -21,6 +21,11 @@ WRITE_SECONDS = 60.0
 """Longest a client may take to accept one chunk; at that pace a 20 MB image would take 40 minutes."""
 
 
+WHOLE = "gateway.whole"
+"""In a request's scope: its server takes a whole answer in one message. In an answer's first message: its body, of at
+most 64 KiB and of the length stated, after which no other message comes."""
+
+
 class ClientTooSlowError(Exception):
     """The client does not read its answer."""
 
@@ -38,7 +43,11 @@ class PartsResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        if self._length <= _LONG and WHOLE in scope:
+            await send_in_time(send, {**start, WHOLE: _joined(self._parts)})
+            return
+        await send(start)
         if self._length <= _CHUNK:
             await send_in_time(send, {"type": "http.response.body", "body": _joined(self._parts), "more_body": False})
             return

@@ -46,6 +46,11 @@ class OneWrite:
             self._go()
             self._transport.write(data)
 
+    def write_whole(self, data: bytes) -> None:
+        """A head and all that belongs to it."""
+        self._begun = True
+        self._transport.write(data)
+
     def is_closing(self) -> bool:
         """As the transport's."""
         return self._transport.is_closing()

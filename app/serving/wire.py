@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NoReturn
 
 import httptools
@@ -24,6 +23,7 @@ from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
 from app.serving import request_head
 from app.serving.one_write import OneWrite
 from app.serving.request_head import Refusal, refusal, without_offer
+from app.serving.whole import take_whole_answers
 
 HEAD_BYTES = 64 * 1024
 """Of a request's line and header lines, and of anything else that brings no body, such as trailers and extensions of
@@ -223,14 +223,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """A request is handed to the application."""
         self._running = cycle
-        one = OneWrite(self.transport, self.loop, partial(self._leave, cycle))
-        cycle.transport = one  # type: ignore[assignment]  # has all that is used of it
+        take_whole_answers(cycle, OneWrite(self.transport, self.loop, self._leave))
         super()._start_asgi_task(cycle, app)
 
-    def _leave(self, cycle: RequestResponseCycle) -> None:
+    def _leave(self) -> None:
         """Close behind an answer. One that did not wait for the whole body is ended, and what still comes of the body
         dropped for a while: closed under what a client sends, the connection is reset, and the answer lost with it."""
-        if cycle.response_complete and cycle.more_body and not self.transport.is_closing():
+        cycle = self._running  # not handed in: it would keep itself
+        if cycle is not None and cycle.response_complete and cycle.more_body and not self.transport.is_closing():
             self._deaf = True
             self.transport.write_eof()
             self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
