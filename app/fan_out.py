@@ -148,13 +148,12 @@ async def make_all(
         fitting=fitting,
         on_interim=on_interim,
     )
-    if wanted == 1:
-        only = await make(choices)
-        if on_made is not None:
-            on_made(only)
-        return AllMade((only,), _by_start(only.attempts), tuple(dict.fromkeys(only.warnings)))
     got = _Collecting()
     missing = [_Missing(wanted)]
+    if wanted == 1:  # nothing is to be cut, run side by side, or made up for
+        missing.clear()
+        only = _Part(make(choices), 1, 0)
+        await _collected(only, only.work, got, on_made)
     while missing:
         if got.made and gateway.clock() >= deadline_at:
             break

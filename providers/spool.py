@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Protocol
 
+from providers.mapped import MappedFile
+
 SPOOL_THRESHOLD = 1024 * 1024
 """Bytes held in memory before a body moves to a file."""
 STATED_THRESHOLD = 4 * 1024 * 1024
@@ -120,13 +122,13 @@ class Spool:
             raise SpoolFailedError("the spool file takes no more bytes") from failed
 
     def finish(self) -> bytes | mmap.mmap:
-        """The whole body. The file is closed; the mapping alone keeps its bytes until it is dropped, and may be written
-        to by whoever cuts it."""
+        """The whole body. The mapping alone keeps the file until it is dropped, and may be written to by whoever cuts
+        it."""
         if self._file is None:
             self._counted = 0  # from now on the holder's affair
             return self._kept()
         try:
-            mapped = mmap.mmap(self._file.fileno(), self.length, access=mmap.ACCESS_WRITE)
+            mapped = MappedFile.of(self._file, self.length)
         except (OSError, ValueError) as failed:  # ValueError: the file is shorter than what was written to it
             raise SpoolFailedError("the spool file cannot be mapped") from failed
         else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import resource
 
 PER_REQUEST = 3
-"""A request in flight has its caller's connection, one to a vendor, and one large body (a mapped file keeps one)."""
+"""A request in flight has its caller's connection, one to a vendor, and one large body (a mapped file keeps one, and
+another while there are plenty)."""
 RESERVE = 256
 """For everything else: listeners, threads, Redis, callers between two requests, pages of operators."""
 _CEILING = 1024 * 1024

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 _MOST = 64 * 1024
 """Bytes that are put behind the head; copying more costs more than a call does."""
 _GO_ON = b"HTTP/1.1 100 "
@@ -50,6 +52,27 @@ class OneWrite:
         """A head and all that belongs to it."""
         self._begun = True
         self._transport.write(data)
+
+    async def drained(self, flow: FlowControl) -> bool:
+        """Wait until all that was written is with the system; whether there still is a connection then."""
+        self._go()
+        transport = self._transport
+        if not transport.is_closing() and transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(0)
+            await flow.drain()
+            if not transport.is_closing():
+                transport.set_write_buffer_limits()
+        return not transport.is_closing()
+
+    def descriptor(self) -> int:
+        """The connection's."""
+        number: int = self._transport.get_extra_info("socket").fileno()
+        return number
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is written is encrypted on its way to the system."""
+        return self._transport.get_extra_info("sslcontext") is not None
 
     def is_closing(self) -> bool:
         """As the transport's."""

@@ -1,17 +1,23 @@
 """Whole answers: a short one that is there from the first byte to the last is written at once.
 
+And large ones: what lies in a file goes from there to the connection without passing through this program.
+
 ASGI has two messages for it, which pass everything between an endpoint and the connection one by one, and the server
 looks at each header by itself: together as much work as understanding the request.
 """
 
 from __future__ import annotations
 
-from typing import cast
+import os
+from collections.abc import Mapping
+from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
-from app.doors.reply import WHOLE
+from app.doors.hang_up import WHEN_LOST, WhenLost
+from app.doors.reply import WHOLE, ZERO_COPY
+from app.serving.from_file import send_from_file
 from app.serving.one_write import OneWrite
 
 
@@ -20,6 +26,9 @@ class WholeAnswers(RequestResponseCycle):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send one message. Raises RuntimeError for a header that would end the head early, as the server does."""
+        if "file" in message:
+            await self._send_from_file(message)
+            return
         body = cast("bytes | None", message.get(WHOLE))
         if body is None:
             await super().send(message)
@@ -28,6 +37,20 @@ class WholeAnswers(RequestResponseCycle):
             await super().send({"type": "http.response.body", "body": body, "more_body": False})
         else:
             self._send_whole(cast("HTTPResponseStartEvent", message), body)
+
+    async def _send_from_file(self, message: Mapping[str, Any]) -> None:
+        """A part of a body whose length was stated, out of a file; more of it follows."""
+        if self.disconnected:
+            return
+        if not self.response_started or self.response_complete or message["count"] > self.expected_content_length:
+            raise RuntimeError("Not a part of this body.")
+        self.expected_content_length -= message["count"]
+        transport = cast("OneWrite", self.transport)
+        if await transport.drained(self.flow):
+            when_lost: WhenLost = self.scope[WHEN_LOST]  # type: ignore[literal-required]
+            await send_from_file(
+                transport.descriptor(), message["file"], message["offset"], message["count"], when_lost
+            )
 
     def _send_whole(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         headers = [*self.default_headers, *start.get("headers", ())]
@@ -51,3 +74,5 @@ def take_whole_answers(cycle: RequestResponseCycle, transport: OneWrite) -> None
     cycle.__class__ = WholeAnswers
     cycle.transport = transport  # type: ignore[assignment]  # has all that is used of it
     cycle.scope[WHOLE] = True  # type: ignore[literal-required]
+    if hasattr(os, "sendfile") and not transport.encrypted:
+        cycle.scope["extensions"] = {ZERO_COPY: {}}

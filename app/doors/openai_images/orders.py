@@ -16,7 +16,7 @@ from app.doors.openai_images.errors import ParameterError, model_not_found
 from app.doors.openai_images.output import ResponseFormat
 from app.doors.openai_images.schema import ImagesBody, parse_body
 from app.doors.openai_images.translate import NOTHING_SENT, Translated, translate
-from app.doors.openai_images.understood import Gist, asking, but_prompt, gist_of
+from app.doors.openai_images.understood import Gist, WithoutPrompt, gist_of
 from app.gateway import Choice
 from app.media.inputs import InputError, Prepared
 from app.services import Services
@@ -74,8 +74,9 @@ async def _admitted(own: Services, request: Request, timeout_s: float | None, *,
 
 
 def remember(own: Services, gist: Gist, order: Order) -> None:
-    """Keep what a body with this gist was understood as."""
-    own.understood.keep(gist, (order, tuple(but_prompt(choice.request) for choice in order.choices)))
+    """Keep what a body with this gist was understood as, without its prompt."""
+    choices = tuple(WithoutPrompt.of(choice) for choice in order.choices)
+    own.understood.keep(gist, (choices, order.timeout_s, order.dry_run, order.response_format, order.stream))
 
 
 def recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
@@ -83,9 +84,8 @@ def recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
     known = own.understood.get(gist)
     if known is None:
         return None
-    order, requests = known
-    choices = tuple(asking(choice, others, prompt) for choice, others in zip(order.choices, requests, strict=True))
-    return Order(choices, order.timeout_s, order.dry_run, order.response_format, order.stream)
+    choices, *others = known
+    return Order(tuple(choice.asking(prompt) for choice in choices), *others)
 
 
 def parsed(own: Services, document: Mapping[str, Any], *, editing: bool) -> ImagesBody:

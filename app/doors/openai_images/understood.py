@@ -6,13 +6,17 @@ Only short values of fields that have few are kept: nothing that says who asks, 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import fields
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
+from app.catalog.models import PublicModel
 from app.doors.openai_images.schema import HARMLESS_NAMES, MAX_PROMPT_CHARS
 from app.gateway import Choice
 from providers.spec.request import ImageRequest
+from providers.spec.result import Warning
+from routing.offers import Offer
+from routing.wishes import RouteWishes
 
 _LONGEST = 64
 """Characters of a value; no name of a model or size has as many."""
@@ -52,12 +56,23 @@ def gist_of(document: Mapping[str, Any]) -> Gist | None:
     return tuple(gist)
 
 
-def but_prompt(request: ImageRequest) -> dict[str, Any]:
-    """The fields of a request, for one with another prompt."""
-    return {name: getattr(request, name) for name in _BUT_PROMPT}
+@dataclass(frozen=True, slots=True)
+class WithoutPrompt:
+    """A choice for any prompt: the fields of its request but that one, and all else. No prompt is kept with it."""
 
+    request: Mapping[str, Any]
+    model: PublicModel
+    offers: Sequence[Offer]
+    wishes: RouteWishes
+    warnings: tuple[Warning, ...]
 
-def asking(choice: Choice, others: Mapping[str, Any], prompt: str) -> Choice:
-    """The choice with another prompt. ``others``: what ``but_prompt`` said of its request."""
-    request = ImageRequest(prompt=prompt, **others)
-    return Choice(request, choice.model, choice.offers, choice.wishes, choice.warnings)
+    @classmethod
+    def of(cls, choice: Choice) -> WithoutPrompt:
+        """The choice, for other prompts."""
+        others = {name: getattr(choice.request, name) for name in _BUT_PROMPT}
+        return cls(others, choice.model, choice.offers, choice.wishes, choice.warnings)
+
+    def asking(self, prompt: str) -> Choice:
+        """The choice with this prompt."""
+        request = ImageRequest(prompt=prompt, **self.request)
+        return Choice(request, self.model, self.offers, self.wishes, self.warnings)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import resource
 import sys
 import tempfile
 import tracemalloc
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from providers.blobs import Base64Blob, MemoryBlob, cut
-from providers.mapped import let_go
+from providers.mapped import MappedFile, let_go, where
 
 LENGTH = 48 * 1024 * 1024
 STATUS = Path("/proc/self/status")
@@ -89,3 +91,51 @@ def test_while_a_large_answer_is_cut_a_piece_of_it_is_held() -> None:
 def test_what_is_no_mapped_file_is_left_alone(data: bytes | bytearray | memoryview) -> None:
     let_go(data)
     assert bytes(data) == b"abc"
+
+
+def still_open(data: bytes) -> MappedFile:
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(data)
+        return MappedFile.of(file, len(data))
+
+
+def test_what_lies_in_a_file_can_be_read_from_there() -> None:
+    lying = memoryview(still_open(b"0123456789" * 1000))
+    lies = where(lying[5:][3:7])
+    assert lies is not None
+    descriptor, offset = lies
+    assert (os.pread(descriptor, 4, offset), offset) == (b"8901", 8)
+
+
+def test_a_change_to_it_is_one_to_the_file() -> None:
+    file = still_open(b"fox and dog")
+    file[0:3] = b"cat"
+    lies = where(file)
+    assert lies == (file.descriptor, 0)
+    assert os.pread(file.descriptor, 3, 0) == b"cat"
+
+
+def test_the_file_is_closed_with_its_mapping() -> None:
+    file = still_open(b"fox")
+    descriptor = file.descriptor
+    assert os.fstat(descriptor).st_size == 3
+    del file
+    with pytest.raises(OSError, match="descriptor"):
+        os.fstat(descriptor)
+
+
+@pytest.mark.parametrize("data", [b"fox", bytearray(b"fox"), memoryview(b"fox"), b"", mapped(b"fox")])
+def test_what_lies_in_no_open_file_lies_nowhere(data: bytes) -> None:
+    assert where(data) is None
+
+
+def test_what_may_not_be_written_to_and_what_is_empty_lies_nowhere() -> None:
+    view = memoryview(still_open(b"fox"))
+    assert where(view.toreadonly()) is where(view[3:]) is None
+
+
+def test_no_descriptor_is_kept_where_they_may_become_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 8))
+    assert where(still_open(b"fox")) is None
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert where(still_open(b"fox")) is not None

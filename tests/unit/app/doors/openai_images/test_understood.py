@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from app.doors.openai_images.understood import gist_of
 from app.recent import Recent
 from app.services import Services
 from providers.spec.blob import InlineBlob
+from providers.spec.request import ImageRequest
 from tests.unit.app.catalog.shipped import NB2
 from tests.unit.app.doors.traffic import CATALOG
 
@@ -100,3 +102,15 @@ def test_who_asks_is_no_part_of_it() -> None:
 )
 def test_other_bodies_are_understood_anew(document: dict[str, Any]) -> None:
     assert gist_of(document) is None
+
+
+def test_no_prompt_is_kept() -> None:
+    own = services()
+    document = {"prompt": "a secret fox", "model": NB2}
+    gist = gist_of(document)
+    assert gist is not None
+    remember(own, gist, anew(own, document))
+    kept = own.understood.get(gist)
+    assert kept is not None
+    assert not any(isinstance(each, ImageRequest) for each in gc.get_referents(*kept[0]))
+    assert "secret" not in repr([choice.request for choice in kept[0]])

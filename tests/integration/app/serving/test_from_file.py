@@ -1,0 +1,157 @@
+"""Answers out of a file: the same bytes, at the client's pace, and nothing left open whatever the client does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from app.doors.reply import ZERO_COPY, PartsResponse
+from app.serving.from_file import send_from_file
+from app.serving.wire import BoundedProtocol
+from providers.mapped import MappedFile
+from tests.servers import running
+
+LENGTH = 9_000_001
+CONTENT = os.urandom(1 << 16) * (LENGTH // (1 << 16) + 1)
+PATIENCE_S = 20.0
+
+
+def lying(length: int = LENGTH) -> MappedFile:
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(CONTENT[:length])
+        return MappedFile.of(file, length)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    assert ZERO_COPY in scope["extensions"]
+    if scope["path"] == "/copied":
+        scope["extensions"] = {}
+    text = memoryview(lying())[5:-7]
+    await PartsResponse((b'{"b64_json":"', text, b'"}'), {})(scope, receive, send)
+
+
+EXPECTED = b'{"b64_json":"' + CONTENT[5 : LENGTH - 7] + b'"}'
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with running(app, http=BoundedProtocol) as url:
+        yield int(url.rpartition(":")[2])
+
+
+def asked(port: int, *paths: str) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+    *first, last = paths
+    requests = [f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" for path in first]
+    requests.append(f"POST {last} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    client.sendall("".join(requests).encode())
+    return client
+
+
+def rest(client: socket.socket) -> bytes:
+    answer = bytearray()
+    while piece := client.recv(1 << 20):
+        answer += piece
+    return bytes(answer)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("path", ["/sent", "/copied"])
+def test_the_answer_is_the_same_from_the_file_as_copied(port: int, path: str) -> None:
+    with asked(port, path) as client:
+        head, _, body = rest(client).partition(b"\r\n\r\n")
+    assert f"content-length: {len(EXPECTED)}".encode() in head
+    assert body == EXPECTED
+
+
+def test_answers_follow_each_other_on_one_connection(port: int) -> None:
+    with asked(port, "/sent", "/copied", "/sent") as client:
+        answer = rest(client)
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(EXPECTED) == 3
+
+
+def test_a_client_that_takes_its_time_has_all_of_it(port: int) -> None:
+    with asked(port, "/sent") as client:
+        first = client.recv(1000)
+        time.sleep(0.3)
+        assert (first + rest(client)).endswith(EXPECTED)
+
+
+@pytest.mark.parametrize("read", [0, 500_000])
+def test_a_client_that_leaves_leaves_nothing_open(port: int, read: int) -> None:
+    before = open_files()
+    for _ in range(5):
+        with asked(port, "/sent") as client:
+            while read > 0:
+                read -= len(client.recv(min(read, 65536)))
+            time.sleep(0.02)
+    until(lambda: open_files() <= before)
+
+
+def test_a_client_that_says_no_more_and_does_not_read_leaves_nothing_open_either(port: int) -> None:
+    before = open_files()
+    with asked(port, "/sent") as client:
+        client.recv(1000)
+        client.shutdown(socket.SHUT_WR)
+        until(lambda: open_files() <= before + 1)
+
+
+def kept(_: Callable[[], None]) -> Callable[[], None]:
+    return lambda: None
+
+
+async def test_a_file_that_is_too_short_is_an_error() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, tempfile.TemporaryFile(buffering=0) as file:
+        ours.setblocking(False)
+        file.write(b"fox")
+        with pytest.raises(RuntimeError, match="ends before"):
+            await send_from_file(ours.fileno(), file.fileno(), 1, 5, kept)
+        assert theirs.recv(10) == b"ox"
+
+
+async def test_who_is_told_that_the_connection_is_lost_waits_no_longer() -> None:
+    ours, theirs = socket.socketpair()
+    told: list[Callable[[], None]] = []
+    asked = asyncio.Event()
+
+    def when_lost(call: Callable[[], None]) -> Callable[[], None]:
+        told.append(call)
+        asked.set()
+        return lambda: told.remove(call)
+
+    with ours, theirs, tempfile.TemporaryFile(buffering=0) as file:
+        ours.setblocking(False)
+        file.write(CONTENT)
+        sending = asyncio.create_task(send_from_file(ours.fileno(), file.fileno(), 0, LENGTH, when_lost))
+        await asyncio.wait_for(asked.wait(), PATIENCE_S)
+        told[0]()
+        await asyncio.wait_for(sending, PATIENCE_S)
+        assert not told
+
+
+async def test_a_client_that_is_gone_is_no_error() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours, tempfile.TemporaryFile(buffering=0) as file:
+        ours.setblocking(False)
+        file.write(CONTENT)
+        await send_from_file(ours.fileno(), file.fileno(), 0, LENGTH, kept)
