@@ -43,6 +43,13 @@ holder: ContextVar[Holder | None] = ContextVar("holder", default=None)
 is made there of a body takes its place and is not counted a second time."""
 
 
+def hold(count: int) -> None:
+    """Tell whoever answers for bodies of bytes that came and are collected in no spool."""
+    answers = holder.get()
+    if answers is not None:
+        answers.took(count)
+
+
 class BodyTooLargeError(Exception):
     """More bytes came than this call may bring."""
 

@@ -22,6 +22,8 @@ _MOST_CHUNKS = 512
 """Real files of the few bytes that are looked at have some hundred, in chunks of 8 KB."""
 _MOST_BYTES = 4 * 16_384
 """Of a row: as wide as is worked on here, with four channels. Wider is left to whoever checks bounds first."""
+_A_FEW = 32
+"""Pixels of a row that are looked at first."""
 _ABOVE = frozenset({0, 2})
 """Filters of a first row that leave it as it is: none, and the difference from a row above, of which there is none."""
 _LEFT = frozenset({1, 4})
@@ -38,7 +40,13 @@ def first_row_varies(data: bytes, spread: int) -> bool:
         row, channels = _first_row(data)
     except (struct.error, zlib.error, ValueError):
         return False
-    return any(max(values) - min(values) > spread for values in (row[channel::channels] for channel in range(channels)))
+    # In most pictures a few pixels tell, and it takes a tenth of the time to look at no others.
+    few = channels * max(1, len(row) // channels // _A_FEW)
+    return any(
+        max(values) - min(values) > spread
+        for step in (few, channels)
+        for values in (row[channel::step] for channel in range(channels))
+    )
 
 
 def _first_row(data: bytes) -> tuple[bytes, int]:

@@ -25,32 +25,48 @@ class Arrival:
         self._visit = visit_of(request)
         self._begun = False
         self._stalled = False
-        self._whole = False
+        self._most = self._arrived = 0
+        """Bytes there may be, and those there were."""
+        self._stated: int | None = None
+        self._began = 0.0
+        self.whole = False
         """It has ended, or as many bytes have come as were stated: the server hands over no more of this body."""
 
     async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
-        """The bytes as they come. Raises ApiError when there are more than ``most`` or they take too long,
-        ClientDisconnect when the sender leaves.
+        """The bytes as they come; raises as ``begin`` and ``piece`` do."""
+        self.begin(most)
+        while piece := await self.piece():
+            yield piece
 
-        A stated length is believed when it is too much, never otherwise. While the budget has no room for more, none
-        is read, and the time does not count.
-        """
+    def begin(self, most: int) -> None:
+        """Begin to read. Raises ApiError where more than ``most`` bytes are stated: a stated length is believed when it
+        is too much, never otherwise."""
         if self._visit is not None:
             most = min(most, self._visit.largest_body)
-        stated = self._stated()
+        stated = self._stated = self._said()
         if stated is not None and stated > most:
             raise body_too_large(most)
         self._begun = True
-        self._whole = stated == 0
-        limits = self._limits
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        arrived = 0
-        while not self._whole:
-            if self._visit is not None and arrived < most and not self._visit.may_read():
-                began += await self._room(self._visit)
-            whole, slow = began + limits.seconds, began + limits.grace_s + arrived / limits.bytes_per_s
-            now = loop.time()
+        self.whole = stated == 0
+        self._most = most
+        self._began = asyncio.get_running_loop().time()
+
+    async def piece(self) -> bytes:
+        """The next bytes; none at the end. Raises ApiError when there are too many or they take too long,
+        ClientDisconnect when the sender leaves.
+
+        While the budget has no room for more, none is read, and the time does not count.
+        """
+        limits, most = self._limits, self._most
+        clock = asyncio.get_running_loop().time
+        while not self.whole:
+            if self._visit is not None and self._arrived < most and not self._visit.may_read():
+                self._began += await self._room(self._visit)
+            whole, slow = (
+                self._began + limits.seconds,
+                self._began + limits.grace_s + self._arrived / limits.bytes_per_s,
+            )
+            now = clock()
             until = min(whole, slow, now + limits.silence_s)
             try:
                 message = await within(until - now, self._request.receive())
@@ -60,25 +76,29 @@ class Arrival:
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             piece: bytes = message.get("body", b"")
-            arrived += len(piece)
-            self._whole = arrived == stated or not message.get("more_body", False)
-            if arrived > most:
+            self._arrived += len(piece)
+            self.whole = self._arrived == self._stated or not message.get("more_body", False)
+            if self._arrived > most:
                 raise body_too_large(most)
             if piece:
-                yield piece
+                return piece
+        return b""
 
     async def drained(self) -> bool:
         """Drop what still comes of a refused body; whether its end was reached. If not, the connection must close.
 
         Nothing is read from a client that fell silent, nor from one that waits to be told to send its body.
         """
-        if self._whole or self._stalled:
-            return self._whole
+        if self.whole or self._stalled:
+            return self.whole
         return await drain(self._request, begun=self._begun)
 
-    def _stated(self) -> int | None:
-        text = self._request.headers.get("content-length", "")
-        return int(text[:20]) if text.isascii() and text.isdigit() else None
+    def _said(self) -> int | None:
+        """The length its sender states."""
+        for name, value in self._request.scope["headers"]:
+            if name == b"content-length":
+                return int(value[:20]) if value.isdigit() else None
+        return None
 
     @staticmethod
     async def _room(visit: Visit) -> float:

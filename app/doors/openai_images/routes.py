@@ -61,7 +61,7 @@ async def _serve(request: Request, kind: Kind) -> Response:
 async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
     own = ending.own
     try:
-        planning = dry_run_asked(request.query_params)
+        planning = bool(request.scope["query_string"]) and dry_run_asked(request.query_params)
         order = await order_from(own, request, editing=kind is Kind.EDIT, planning=planning)
         ending.model = order.model
         if order.dry_run or planning:
