@@ -53,7 +53,9 @@ class AllMade:
     def usage(self) -> Usage | None:
         """Tokens of all parts together; None when no vendor counted."""
         counted = [part.usage for part in self.parts if part.usage is not None]
-        return None if not counted else _sum(counted)
+        if len(counted) < 2:
+            return counted[0] if counted else None
+        return _sum(counted)
 
     @property
     def simulated(self) -> bool:

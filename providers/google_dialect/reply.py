@@ -48,17 +48,17 @@ class Told:
         feedback = an_object(told.get("promptFeedback"))
         parts = [part for candidate in candidates for part in objects(an_object(candidate.get("content")).get("parts"))]
         spoken = [part for part in parts if part.get("thought") is not True]
-        words = (
-            text(feedback.get("blockReasonMessage")),
-            *(text(candidate.get("finishMessage")) for candidate in candidates),
-            *(text(part.get("text")) for part in spoken),
-        )
+        words = [text(candidate.get("finishMessage")) for candidate in candidates]
+        words += [text(part.get("text")) for part in spoken]
+        if feedback:
+            words.insert(0, text(feedback.get("blockReasonMessage")))
+        thoughts = parts if len(spoken) < len(parts) else ()
         return Told(
-            finish_reasons=tuple(filter(None, (text(candidate.get("finishReason")) for candidate in candidates))),
+            finish_reasons=tuple([each for candidate in candidates if (each := text(candidate.get("finishReason")))]),
             block_reason=text(feedback.get("blockReason")),
             pictures=_pictures(spoken),
-            thought_pictures=_pictures([part for part in parts if part.get("thought") is True]),
-            said=tuple(said[:DETAIL_LIMIT] for said in words if said),
+            thought_pictures=_pictures([part for part in thoughts if part.get("thought") is True]),
+            said=tuple([said[:DETAIL_LIMIT] for said in words if said]),
             usage=told.get("usageMetadata"),
         )
 
@@ -130,7 +130,7 @@ def _picture(told: Told) -> Blob | None:
 
 
 def _pictures(parts: list[Mapping[str, Any]]) -> tuple[Blob, ...]:
-    return tuple(blob for part in parts if (blob := _inline_image(an_object(part.get("inlineData")))) is not None)
+    return tuple([blob for part in parts if (blob := _inline_image(an_object(part.get("inlineData")))) is not None])
 
 
 def _inline_image(inline: Mapping[str, Any]) -> Blob | None:
