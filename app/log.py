@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import warnings
@@ -12,6 +13,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.as_json import as_json
+
+_PLAIN = frozenset({str, int, float, bool, type(None), list, dict})
 
 
 def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callable[[str], None]:
@@ -47,7 +50,13 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
 
 
 def _line(event: EventDict, default: Callable[[Any], Any]) -> str:
-    return as_json(event, default=default).decode()
+    """JSON in ASCII, for whoever reads lines on a terminal. What is no plain value is shown as ``repr`` has it, which
+    leaves out what is not to be seen."""
+    if all(type(value) in _PLAIN for value in event.values()):
+        line = as_json(event, default=default).decode()
+        if line.isascii() and "\x7f" not in line:
+            return line
+    return json.dumps(event, default=default)
 
 
 def _of_worker(place: int) -> Processor:

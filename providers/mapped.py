@@ -32,9 +32,12 @@ class MappedFile(mmap.mmap):
         ValueError where the file is shorter."""
         mapped = cls(file.fileno(), length, access=mmap.ACCESS_WRITE)
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if most == resource.RLIM_INFINITY or file.fileno() <= most // _SCARCE:  # numbers are given out from below
-            with suppress(OSError):  # none left: then it is copied
-                mapped.descriptor = os.dup(file.fileno())
+        with suppress(OSError):  # none left: then it is copied
+            own = os.dup(file.fileno())  # the lowest number that is free
+            if most == resource.RLIM_INFINITY or own <= most // _SCARCE:
+                mapped.descriptor = own
+            else:
+                os.close(own)
         return mapped
 
     def __del__(self) -> None:

@@ -81,11 +81,12 @@ class Edge:
             nonlocal started, finished
             finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
-                started, finished = True, WHOLE in message
+                started = True
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [(name, value) for name, value in EVERY_ANSWER if name not in present]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", drawn.encode()), *extra]}
             await send(message)
+            finished = finished or WHOLE in message
 
         try:
             refusal = self._refusal(scope)

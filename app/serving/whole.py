@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, ST
 
 from app.doors.hang_up import WHEN_LOST, WhenLost
 from app.doors.reply import WHOLE, ZERO_COPY
-from app.serving.from_file import send_from_file
+from app.serving.from_file import NotFromFileError, send_from_file
 from app.serving.one_write import OneWrite
 
 
@@ -44,15 +44,22 @@ class WholeAnswers(RequestResponseCycle):
             return
         if not self.response_started or self.response_complete or message["count"] > self.expected_content_length:
             raise RuntimeError("Not a part of this body.")
-        self.expected_content_length -= message["count"]
         transport = cast("OneWrite", self.transport)
-        if await transport.drained(self.flow):
-            when_lost: WhenLost = self.scope[WHEN_LOST]  # type: ignore[literal-required]
-            await send_from_file(
-                transport.descriptor(), message["file"], message["offset"], message["count"], when_lost
-            )
+        if not await transport.drained(self.flow):
+            return
+        when_lost: WhenLost = self.scope[WHEN_LOST]  # type: ignore[literal-required]
+        file, offset, count = message["file"], message["offset"], message["count"]
+        try:
+            await send_from_file(transport.descriptor(), file, offset, count, when_lost)
+        except NotFromFileError as stopped:
+            self.expected_content_length -= stopped.sent
+            rest = os.pread(file, count - stopped.sent, offset + stopped.sent)
+            await super().send({"type": "http.response.body", "body": rest, "more_body": True})
+        else:
+            self.expected_content_length -= count
 
     def _send_whole(self, start: HTTPResponseStartEvent, body: bytes) -> None:
+        """For headers that say nothing of the connection, which is kept."""
         headers = [*self.default_headers, *start.get("headers", ())]
         if HEADER_RE.search(b"".join([name for name, _ in headers])):
             raise RuntimeError("Invalid HTTP header name.")

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import httptools
 from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
@@ -205,9 +206,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
-        """As ``hang_up.WhenLost``. Reading goes on, or nothing would be noticed: it may stand still since a large body
-        came faster than it was taken, and would begin again only where more of it is asked for."""
-        self.flow.resume_reading()
+        """As ``hang_up.WhenLost``. Reading goes on, also behind a large body, or nothing would be noticed."""
+        if not (self.pipeline and len(self.cycle.body) > HIGH_WATER_LIMIT):  # of one that waits, enough has come
+            self.flow.resume_reading()
         waiting = self._to_call_when_lost
         if self._lost:
             call()

@@ -249,3 +249,12 @@ def test_an_upload_that_fails_costs_nothing_and_the_next_provider_serves(start: 
     response = edit(url, photograph())
     assert response.status_code == 200, response.text[:600]
     assert story(response)[0] == ("replicate", "credentials", "none")
+
+
+def test_an_edit_without_a_picture_is_refused_whatever_was_asked_for_before(plain: str, vendors: Vendors) -> None:
+    fields = {"model": NANO_BANANA_2, "prompt": "a fox", "n": 1}
+    for _ in range(2):
+        assert httpx.post(f"{plain}/v1/images/generations", json=fields, timeout=30).status_code == 200
+    bought = billed(vendors)
+    error = error_of(httpx.post(f"{plain}/v1/images/edits", json=fields, timeout=30), 400)
+    assert (error["param"], billed(vendors)) == ("image", bought)

@@ -1,7 +1,7 @@
 """Understood: what a body asks for besides its prompt, understood once for all bodies that ask for the same.
 
 Programs send one set of fields with ten thousand prompts, and understanding it costs as much as asking a vendor does.
-Only short values of fields that have few are kept: nothing that says who asks, and no text a caller wrote.
+Only short values of fields that have few are kept: no prompt, and nothing that says who asks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST = 64
 _FEW = frozenset(
     {
         "model", "n", "size", "aspect_ratio", "aspectRatio", "resolution", "image_size", "imageSize", "quality",
-        "style", "response_format", "output_format", "output_compression", "background", "moderation", "stream",
+        "response_format", "output_format", "output_compression", "background", "moderation", "stream",
         "partial_images", "timeout",
     }
 )  # fmt: skip

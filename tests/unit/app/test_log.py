@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+
+import pytest
+
+from app.log import _line
+from providers.spec.request import ImageRequest
 
 SPEAKING = """
 import warnings
@@ -20,3 +26,15 @@ def test_the_image_librarys_warnings_are_no_lines_of_the_log() -> None:
     said = subprocess.run([sys.executable, "-c", SPEAKING], capture_output=True, text=True, check=True).stderr
     assert "tag" not in said
     assert "of another" in said
+
+
+@pytest.mark.parametrize("said", ["a\u2028b", "a\x85b", "a\x9b2Jb", "a\x7fb", "\u202eb", "\ud800", "\U0001f98a"])
+def test_a_line_is_one_line_of_plain_characters(said: str) -> None:
+    line = _line({"event": "refused", "param": said}, repr)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line) == {"event": "refused", "param": said}
+
+
+def test_what_is_not_to_be_seen_is_not_in_a_line() -> None:
+    assert "secret" not in _line({"event": "bug", "request": ImageRequest("model", "a secret")}, repr)

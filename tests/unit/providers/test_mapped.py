@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from providers.blobs import Base64Blob, MemoryBlob, cut
+from providers.blobs import Base64Blob, MemoryBlob, as_base64, cut
 from providers.mapped import MappedFile, let_go, where
+from providers.spool import Spool
 
 LENGTH = 48 * 1024 * 1024
 STATUS = Path("/proc/self/status")
@@ -134,8 +135,29 @@ def test_what_may_not_be_written_to_and_what_is_empty_lies_nowhere() -> None:
     assert where(view.toreadonly()) is where(view[3:]) is None
 
 
+def test_only_a_part_of_all_descriptors_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 4 * (os.dup(0) + 40)
+    os.close(most // 4 - 40)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (most, most))
+    files = [still_open(b"fox") for _ in range(100)]
+    assert 5 <= sum(file.descriptor >= 0 for file in files) <= 41
+
+
 def test_no_descriptor_is_kept_where_they_may_become_scarce(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 8))
     assert where(still_open(b"fox")) is None
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert where(still_open(b"fox")) is not None
+
+
+def test_the_picture_of_a_spooled_reply_can_be_sent_from_its_file(tmp_path: Path) -> None:
+    text = b"QUJD" * 1_500_000
+    body = b'{"data": "' + text + b'", "more": 1}'
+    spool = Spool(tmp_path, limit=len(body), stated=len(body))
+    spool.write(body)
+    _, (blob,) = cut(spool.finish())
+    lying = as_base64(blob)
+    assert isinstance(lying, memoryview)
+    lies = where(lying)
+    assert lies is not None
+    assert os.pread(lies[0], len(lying), lies[1]) == text

@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from errno import EINVAL, EMFILE
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,14 @@ def lying(length: int = LENGTH) -> MappedFile:
         return MappedFile.of(file, length)
 
 
+LYING = lying()
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     assert ZERO_COPY in scope["extensions"]
     if scope["path"] == "/copied":
         scope["extensions"] = {}
-    text = memoryview(lying())[5:-7]
+    text = memoryview(LYING)[5:-7]
     await PartsResponse((b'{"b64_json":"', text, b'"}'), {})(scope, receive, send)
 
 
@@ -74,12 +78,54 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes that each call of the system sent out of a file."""
+    counts: list[int] = []
+    really = os.sendfile
+
+    def counted(*args: int) -> int:
+        counts.append(really(*args))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "sendfile", counted)
+    return counts
+
+
 @pytest.mark.parametrize("path", ["/sent", "/copied"])
-def test_the_answer_is_the_same_from_the_file_as_copied(port: int, path: str) -> None:
+def test_the_answer_is_the_same_from_the_file_as_copied(port: int, path: str, sent: list[int]) -> None:
     with asked(port, path) as client:
         head, _, body = rest(client).partition(b"\r\n\r\n")
     assert f"content-length: {len(EXPECTED)}".encode() in head
     assert body == EXPECTED
+    assert sum(sent) == (LENGTH - 12 if path == "/sent" else 0)
+
+
+@pytest.mark.parametrize("at", [0, 1, 5])
+def test_what_the_system_does_not_send_out_of_a_file_is_read(
+    port: int, at: int, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = os.sendfile
+
+    def refused(connection: int, file: int, offset: int, count: int) -> int:
+        if len(sent) >= at:
+            raise OSError(EINVAL, "not from this file")
+        return really(connection, file, offset, min(count, 100_000))
+
+    monkeypatch.setattr(os, "sendfile", refused)
+    with asked(port, "/sent", "/sent") as client:
+        assert rest(client).count(EXPECTED) == 2
+
+
+def test_without_a_descriptor_to_wait_with_the_rest_is_read(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: int) -> int:
+        raise OSError(EMFILE, "too many open files")
+
+    monkeypatch.setattr(os, "dup", none_left)
+    with asked(port, "/sent") as client:
+        first = client.recv(1000)
+        time.sleep(0.3)
+        assert (first + rest(client)).endswith(EXPECTED)
 
 
 def test_answers_follow_each_other_on_one_connection(port: int) -> None:
@@ -100,8 +146,9 @@ def test_a_client_that_leaves_leaves_nothing_open(port: int, read: int) -> None:
     before = open_files()
     for _ in range(5):
         with asked(port, "/sent") as client:
-            while read > 0:
-                read -= len(client.recv(min(read, 65536)))
+            left = read
+            while left > 0:
+                left -= len(client.recv(min(left, 65536)))
             time.sleep(0.02)
     until(lambda: open_files() <= before)
 

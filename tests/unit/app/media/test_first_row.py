@@ -57,6 +57,18 @@ def test_it_agrees_with_a_decoder(
     assert first_row_varies(data, SPREAD) == (varies and filter != 3)  # a filter that averages is left to the decoder
 
 
+@pytest.mark.parametrize("width", [31, 32, 33, 100, 1001])
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize("odd", [None, 0, 17, -1])
+def test_a_wide_row_is_told_by_any_of_its_pixels_and_each_channel_by_itself(
+    width: int, colour: int, channels: int, odd: int | None
+) -> None:
+    row = bytearray(bytes([10, 200, 90, 255][:channels]) * width)  # flat, though its channels are far apart
+    if odd is not None:
+        row[odd] ^= 64
+    assert first_row_varies(png(bytes(row), colour=colour, width=width), SPREAD) == (odd is not None)
+
+
 def test_a_picture_with_a_plain_first_row_is_not_told_apart() -> None:
     image = Image.effect_noise((64, 64), 80)
     image.paste(0, (0, 0, 64, 1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 from app.serving.one_write import OneWrite
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n"
@@ -75,3 +77,34 @@ async def test_what_was_written_goes_out_before_the_connection_closes() -> None:
     assert one.is_closing()
     await asyncio.sleep(0)
     assert len(transport.did) == 2
+
+
+class Slow(Transport):
+    """Has not sent yet what was written."""
+
+    waiting = 5
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def set_write_buffer_limits(self, high: int | None = None) -> None:
+        self.did.append(f"high {high}")
+
+
+async def test_all_that_was_written_is_waited_for() -> None:
+    transport = Slow()
+    one = OneWrite(cast("asyncio.Transport", transport), asyncio.get_running_loop(), transport.close)
+    flow = FlowControl(cast("asyncio.Transport", transport))
+    one.write(HEAD)
+    flow.pause_writing()
+    waiting = asyncio.create_task(one.drained(flow))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    assert transport.did == [HEAD, "high 0"]
+    flow.resume_writing()
+    assert await waiting is True
+    assert transport.did[-1] == "high None"
+    transport.waiting = 0
+    assert await one.drained(flow) is True
+    transport.close()
+    assert await one.drained(flow) is False

@@ -20,7 +20,7 @@ from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import ApiError
 from providers.blobs import Base64Blob
 from providers.spec.conversation import BLOB_KEY
-from providers.spool import SpoolFailedError
+from providers.spool import SpoolFailedError, holder
 from providers.workers import Workers
 
 PIXELS = bytes(range(256)) * 3000
@@ -266,3 +266,29 @@ async def test_a_sender_that_leaves_is_told_as_that(workers: Workers, content_ty
 async def test_a_disk_that_takes_no_file_is_not_the_callers_fault(workers: Workers, tmp_path: Path) -> None:
     with pytest.raises(SpoolFailedError):
         await of(workers, b'{"a": "' + b"x" * 2_000_000, spool_dir=tmp_path / "missing")
+
+
+class Answering:
+    """Who answers for bodies."""
+
+    half_full = False
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def took(self, count: int) -> None:
+        self.held += count
+
+    def gave_back(self, count: int) -> None:
+        self.held -= count
+
+
+@pytest.mark.parametrize("pieces", [[b'{"prompt": "fox"}'], [b'{"prompt":', b' "fox"}']])
+async def test_bytes_of_a_small_body_are_answered_for_however_it_comes(workers: Workers, pieces: list[bytes]) -> None:
+    answering = Answering()
+    token = holder.set(answering)
+    try:
+        assert (await of(workers, Sender(pieces))).document == {"prompt": "fox"}
+    finally:
+        holder.reset(token)
+    assert answering.held == sum(map(len, pieces))
