@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -272,11 +272,7 @@ def _attempts(got: _Collecting) -> tuple[Attempt, ...]:
     every += [attempt for part in got.failed for attempt in part.attempts]
     # What failed for images that were planned again stands with both parts.
     once = {id(attempt): attempt for attempt in every}
-    return _by_start(once.values())
-
-
-def _by_start(attempts: Iterable[Attempt]) -> tuple[Attempt, ...]:
-    return tuple(sorted(attempts, key=lambda attempt: attempt.started_at))
+    return tuple(sorted(once.values(), key=lambda attempt: attempt.started_at))
 
 
 def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:

@@ -15,6 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from app.as_json import as_json
 
 _PLAIN = frozenset({str, int, float, bool, type(None), list, dict})
+"""Kinds of value that hide nothing."""
 
 
 def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callable[[str], None]:

@@ -69,11 +69,6 @@ class OneWrite:
         number: int = self._transport.get_extra_info("socket").fileno()
         return number
 
-    @property
-    def encrypted(self) -> bool:
-        """Whether what is written is encrypted on its way to the system."""
-        return self._transport.get_extra_info("sslcontext") is not None
-
     def is_closing(self) -> bool:
         """As the transport's."""
         return self._transport.is_closing()

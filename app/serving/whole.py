@@ -1,9 +1,9 @@
 """Whole answers: a short one that is there from the first byte to the last is written at once.
 
-And large ones: what lies in a file goes from there to the connection without passing through this program.
-
 ASGI has two messages for it, which pass everything between an endpoint and the connection one by one, and the server
 looks at each header by itself: together as much work as understanding the request.
+
+Of large ones, what lies in a file goes from there to the connection without passing through this program.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.serving.one_write import OneWrite
 
 
 class WholeAnswers(RequestResponseCycle):
-    """A request under way whose answer may come in one message, its body under ``WHOLE``."""
+    """A request under way whose answer may come in one message, its body under ``WHOLE``, or out of a file."""
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send one message. Raises RuntimeError for a header that would end the head early, as the server does."""
@@ -81,5 +81,5 @@ def take_whole_answers(cycle: RequestResponseCycle, transport: OneWrite) -> None
     cycle.__class__ = WholeAnswers
     cycle.transport = transport  # type: ignore[assignment]  # has all that is used of it
     cycle.scope[WHOLE] = True  # type: ignore[literal-required]
-    if hasattr(os, "sendfile") and not transport.encrypted:
+    if hasattr(os, "sendfile") and cycle.scope["scheme"] == "http":  # what is encrypted has to pass through here
         cycle.scope["extensions"] = {ZERO_COPY: {}}

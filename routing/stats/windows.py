@@ -169,7 +169,7 @@ class Windows:
         if latest is None:
             return
         for series in self._all_series.values():
-            opened = series.opened(self._latest_start - self._latest_start % series.span_s)
+            opened = series.opened(_start(self._latest_start, series.span_s))
             if opened is not None:
                 opened.merge(latest)
 

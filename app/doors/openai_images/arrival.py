@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -32,12 +31,6 @@ class Arrival:
         self.whole = False
         """It has ended, or as many bytes have come as were stated: the server hands over no more of this body."""
 
-    async def pieces(self, most: int) -> AsyncGenerator[bytes, None]:
-        """The bytes as they come; raises as ``begin`` and ``piece`` do."""
-        self.begin(most)
-        while piece := await self.piece():
-            yield piece
-
     def begin(self, most: int) -> None:
         """Begin to read. Raises ApiError where more than ``most`` bytes are stated: a stated length is believed when it
         is too much, never otherwise."""
@@ -62,10 +55,8 @@ class Arrival:
         while not self.whole:
             if self._visit is not None and self._arrived < most and not self._visit.may_read():
                 self._began += await self._room(self._visit)
-            whole, slow = (
-                self._began + limits.seconds,
-                self._began + limits.grace_s + self._arrived / limits.bytes_per_s,
-            )
+            whole = self._began + limits.seconds
+            slow = self._began + limits.grace_s + self._arrived / limits.bytes_per_s
             now = clock()
             until = min(whole, slow, now + limits.silence_s)
             try:

@@ -7,7 +7,6 @@ what ``multipart_body`` states, about 25 MiB; as JSON, a few times ``text_bytes`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +89,9 @@ def _refuse_compressed(encoding: str) -> None:
 async def _form(arrival: Arrival, boundary: str, spool_dir: Path | None, limits: BodyLimits) -> Body:
     form = MultipartBody(boundary, spool_dir, limits)
     try:
-        async with aclosing(arrival.pieces(limits.total_bytes)) as pieces:
-            async for piece in pieces:
-                form.feed(piece)
+        arrival.begin(limits.total_bytes)
+        while piece := await arrival.piece():
+            form.feed(piece)
         return Body(nested(form.finish()), multipart=True)
     finally:
         form.close()
@@ -104,13 +103,12 @@ async def _json(
     # curl sends JSON as a form when no type is given; what begins like JSON is read as JSON.
     settled = not media_type or media_type.endswith("json")
     arrival.begin(limits.json_bytes)
-    first = await arrival.piece()
-    if settled and arrival.whole and len(first) <= _AT_ONCE:  # as nearly every body without pictures
-        hold(len(first))
-        return Body(parse_object(first), multipart=False)
+    piece = await arrival.piece()
+    if settled and arrival.whole and len(piece) <= _AT_ONCE:  # as nearly every body without pictures
+        hold(len(piece))
+        return Body(parse_object(piece), multipart=False)
     spool = Spool(spool_dir, limit=limits.json_bytes)
     try:
-        piece = first
         while piece:
             if not settled and (start := piece.lstrip(_BLANKS)):
                 if not start.startswith(b"{"):

@@ -43,7 +43,9 @@ async def arrived(
     headers = [] if stated is None else [(b"content-length", str(stated).encode())]
     request = Request({"type": "http", "method": "POST", "headers": headers, "visit": visit}, sender.receive)
     count = 0
-    async for piece in Arrival(request, limits).pieces(limits.json_bytes):
+    arrival = Arrival(request, limits)
+    arrival.begin(limits.json_bytes)
+    while piece := await arrival.piece():
         count += len(piece)
         if visit is not None:
             visit.took(len(piece))
