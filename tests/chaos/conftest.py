@@ -124,5 +124,5 @@ def fleet(vendors: Vendors, redis_server: RedisServer, tmp_path: Path) -> Iterat
         with ThreadPoolExecutor(REPLICAS) as starters:
             list(starters.map(stack.enter_context, gateways))
         fleet = Fleet(gateways)
-        until(fleet.everybody_counted, 10.0)
+        until(fleet.everybody_counted, 30.0)
         yield fleet

@@ -15,9 +15,9 @@ from tests.e2e.conftest import Vendors
 from tests.redis_server import RedisServer
 
 CALLERS = 6
-NOTICED_S = 6.0
+NOTICED_S = 20.0
 """How soon a gateway is to notice that Redis is gone: an exchange that is not answered is given up after seconds."""
-RESUMED_S = 15.0
+RESUMED_S = 40.0
 """How soon sharing is to go on once Redis is back: the longest pause between tries, and some exchanges."""
 SLOW_S = 5.0
 """No answer takes so long while the vendors, accelerated, take well below a second."""
@@ -74,7 +74,7 @@ def assert_told_once(fleet: Fleet) -> None:
 def assert_sharing_goes_on(fleet: Fleet) -> None:
     """What one sees from now on the others count. Replicate sells no 512, so the load has never been there."""
     assert {fleet.ask(0, resolution="1K", provider={"only": ["replicate"]}).status_code for _ in range(4)} == {200}
-    until(lambda: all(fleet.samples(each).get("replicate") == 4 for each in range(REPLICAS)), 6.0)
+    until(lambda: all(fleet.samples(each).get("replicate") == 4 for each in range(REPLICAS)), 30.0)
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_no_request_fails_when_redis_is_killed_and_started_again_under_load(
         load.goes_on()
     load.assert_nobody_noticed()
     assert_told_once(fleet)
-    until(fleet.everybody_counted, 10.0)
+    until(fleet.everybody_counted, 30.0)
     assert_sharing_goes_on(fleet)
 
 
@@ -124,5 +124,5 @@ def test_gateways_start_and_serve_without_redis_and_share_once_it_is_there(
     until(lambda: fleet.store_up() == [0.0] * REPLICAS, NOTICED_S)
     redis_server.start()
     until(lambda: fleet.store_up() == [1.0] * REPLICAS, RESUMED_S)
-    until(fleet.everybody_counted, 10.0)
+    until(fleet.everybody_counted, 30.0)
     assert_sharing_goes_on(fleet)

@@ -73,7 +73,7 @@ def test_the_deadline_of_the_caller_is_kept_and_told(start: StartGateway, vendor
     vendors.fail("*", "hang")
     began = time.monotonic()
     response = ask(url, timeout=1)
-    assert 0.9 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 10
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (504, "provider_timeout")
     assert "1 s" in error["message"]

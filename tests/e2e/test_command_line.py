@@ -146,7 +146,7 @@ def _children(pid: int) -> list[str]:
 
 
 def _alive(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         if not Path(f"/proc/{pid}").exists():
             return False

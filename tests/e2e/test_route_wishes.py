@@ -237,7 +237,7 @@ def test_a_request_ends_with_its_own_timeout(connect: Connect, vendors: Vendors)
     begun = time.monotonic()
     with pytest.raises(openai.APIStatusError) as failed:
         generate(client, timeout=1)
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < 10.0
     assert failed.value.status_code == 504
     assert "1 s" in failed.value.message
 
@@ -254,7 +254,7 @@ def test_a_hedge_delivers_while_the_first_hangs_and_the_loser_is_cancelled_at_it
     loser, winner = sorted(metadata["attempts"], key=lambda attempt: attempt["hedge"])
     assert (loser["provider"], loser["outcome"]) == ("fal", "abandoned")
     assert (winner["provider"], winner["outcome"], winner["hedge"]) == ("gemini", "ok", True)
-    give_up = time.monotonic() + 5.0
+    give_up = time.monotonic() + 20.0
     while not (cancelled := vendors.sums("fal")["cancelled"]) and time.monotonic() < give_up:
         time.sleep(0.02)
     assert cancelled == 1

@@ -133,7 +133,7 @@ async def test_entries_sent_twice_because_no_answer_came_count_once(server: Redi
         with server.stalled():
             began = time.monotonic()
             assert await unavailable(one) == "Redis does not answer in time"
-            assert time.monotonic() - began < 3.0
+            assert time.monotonic() - began < 10.0
         one.publish(outcome(at=NOW - 1.0))
         await one.exchange(now=NOW, wanted=())
         assert await asked(one, "XLEN", one._events) == 3

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 """Seconds after which something that was to happen counts as never happening."""
 
 

@@ -28,6 +28,8 @@ from tests.integration.providers.conversations import (
 from tests.integration.providers.loopback import Peer, Seen, answers, hang
 
 LIMIT_S = 0.1
+AT_ONCE_S = 5.0
+"""What is not waited for has ended by then, on the slowest machine; what is, lasts much longer or for ever."""
 HUNG_UP = AbandonReason.HUNG_UP.value
 ATTEMPT_LIMIT = AbandonReason.ATTEMPT_LIMIT.value
 ANSWERED = "cancel answered 200"
@@ -128,7 +130,7 @@ async def test_a_question_in_flight_when_the_caller_hangs_up_is_dropped_and_the_
     task = scene.start(queue_job(heard))
     await scene.server.arrived("GET /status")
     task.cancel()
-    assert await seconds_of(task) < 1.0
+    assert await seconds_of(task) < AT_ONCE_S
     await scene.driver.close(2.0)
     assert heard == [HUNG_UP, ANSWERED]
 
@@ -225,7 +227,7 @@ async def test_a_server_that_hangs_holds_nobody_beyond_the_limits_however_often_
     heard: list[str] = []
     started = asyncio.get_running_loop().time()
     failed = await scene.failure(queue_job(heard, cancels=cancels), limit_s=LIMIT_S)
-    assert asyncio.get_running_loop().time() - started < LIMIT_S + 2 * 0.15
+    assert asyncio.get_running_loop().time() - started < AT_ONCE_S
     assert failed.spend is Spend.POSSIBLE
     assert heard[:2] == [ATTEMPT_LIMIT, "cancel unanswered"]
     await scene.server.all_closed()
@@ -239,7 +241,7 @@ async def test_no_pause_outlasts_the_limit(scene: Scene, seconds: float) -> None
 
     started = asyncio.get_running_loop().time()
     assert (await scene.failure(sleepy(), limit_s=LIMIT_S)).fault is Fault.TIMED_OUT
-    assert asyncio.get_running_loop().time() - started < 1.0
+    assert asyncio.get_running_loop().time() - started < AT_ONCE_S
 
 
 async def test_nothing_is_sent_once_the_time_is_up(scene: Scene) -> None:

@@ -78,7 +78,7 @@ def test_a_hang_never_answers_and_is_not_billed_when_the_caller_leaves(client: h
 def test_a_hanging_fal_job_stays_in_progress_until_it_is_cancelled(client: httpx.Client) -> None:
     order(client, "fal", "hang")
     told = client.post("/fal/fal-ai/nano-banana-2", json={"prompt": "a red fox"}, headers=KEY).json()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while client.get(told["status_url"], headers=KEY).json()["status"] != "IN_PROGRESS":
         assert time.monotonic() < deadline
     assert client.put(told["cancel_url"], headers=KEY).status_code == 202
@@ -99,7 +99,7 @@ def test_a_google_caller_who_leaves_early_pays_nothing_and_frees_the_place(clien
     with pytest.raises(httpx.ReadTimeout):
         client.post(google_path("gemini"), json=google_body(), headers=headers, timeout=0.2)
     client.post("/_control/settings", json={"provider": "gemini", "latency_s": 0})
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while (code := client.post(google_path("gemini"), json=google_body(), headers=headers).status_code) == 429:
         assert time.monotonic() < deadline
     assert code == 200
