@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import pybase64
 
+from providers.data_url import HEAD_BYTES, data_url_head
 from providers.mapped import let_go
-from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError
+from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError, Ends
 from providers.spec.conversation import BLOB_KEY
 
 CUT_THRESHOLD = 16 * 1024
@@ -24,7 +25,6 @@ _COLON_NEXT = re.compile(rb"[ \t\n\r]*:")
 _TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 """What a JSON string may hold without ending, escapes as a whole."""
 _LOOK = 4096
-_DATA_URL_HEAD = 256
 _PIECE = PIECE_BYTES // 3 * 4
 """Bytes of text that are decoded, or unescaped, at a time."""
 _COPIED = 1024 * 1024
@@ -72,9 +72,14 @@ class MemoryBlob:
             let_go(self.data)
             yield piece
 
-    def base64(self) -> bytes:
-        """The bytes as base64."""
-        return pybase64.b64encode(self.data)
+    def base64(self) -> bytes | Encoded:
+        """The bytes as base64: what is long is encoded when it is sent."""
+        return Encoded(self) if self.length > PIECE_BYTES else pybase64.b64encode(self.data)
+
+    @property
+    def ends(self) -> Ends | None:
+        """Nobody looked."""
+        return None
 
     def __repr__(self) -> str:
         return f"MemoryBlob({self.length} bytes, {self.media_type or 'unknown type'})"
@@ -123,6 +128,11 @@ class Base64Blob:
             raise BlobDamagedError("the base64 text is cut short")
         return self.text
 
+    @property
+    def ends(self) -> Ends | None:
+        """Nobody looked."""
+        return None
+
     def __repr__(self) -> str:
         return f"Base64Blob({self.length} bytes, {self.media_type or 'unknown type'})"
 
@@ -131,7 +141,8 @@ class Base64Blob:
 class Encoded:
     """The base64 of an image file, made a piece at a time while it is sent: of a 4K image it would be 22 MB."""
 
-    file: MemoryBlob
+    file: Blob
+    """Its pieces, but for the last, are of a multiple of three bytes, so that no padding is between them."""
 
     def __len__(self) -> int:
         """Characters."""
@@ -139,18 +150,8 @@ class Encoded:
 
     def pieces(self) -> Iterator[bytes]:
         """The text in order, at most 512 KiB at a time."""
-        for piece in self.file.pieces():  # each but the last is a multiple of three bytes, so no padding is between
+        for piece in self.file.pieces():
             yield pybase64.b64encode(piece)
-
-
-def as_base64(blob: Blob) -> bytes | memoryview | Encoded:
-    """The image's base64: text where it lies like that or is short, else to be encoded piece by piece.
-
-    Raises BlobDamagedError when it cannot be had.
-    """
-    if isinstance(blob, MemoryBlob) and blob.length > PIECE_BYTES:
-        return Encoded(blob)
-    return blob.base64()
 
 
 def in_place(blob: Blob) -> bytes | memoryview:
@@ -277,14 +278,11 @@ def _as_blob(body: memoryview, start: int, end: int, escape: int, gather: Gather
                 text = memoryview(gather(_unescaped(body, start, escape, end)))
         except ValueError:
             return None
-    media_type = ""
-    head = bytes(text[:_DATA_URL_HEAD])
-    if head[:5].lower() == b"data:":
-        meta, comma, _ = head.partition(b",")
-        if not comma or not meta.lower().endswith(b";base64"):
-            return None
-        media_type = meta[5:].split(b";")[0].decode("ascii", "replace").lower()
-        text = text[len(meta) + 1 :]
+    head = data_url_head(bytes(text[:HEAD_BYTES]))
+    if head is None:
+        return None
+    begins, media_type = head
+    text = text[begins:]
     # Both ends stand for the whole: looking at all of it takes longer than parsing it would.
     if (bytes(text[:_LOOK]) + bytes(text[-_LOOK:]) + padding).translate(None, _ALPHABET):
         return None

@@ -86,4 +86,7 @@ def _base64_length(length: int) -> int:
 def _bytes(part: BodyPart) -> bytes | memoryview:
     if isinstance(part, bytes):
         return part
-    return part.blob.base64() if isinstance(part, AsBase64) else part.blob.read()
+    if isinstance(part, Raw):
+        return part.blob.read()
+    text = part.blob.base64()
+    return text if isinstance(text, bytes | memoryview) else b"".join(text.pieces())

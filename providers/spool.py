@@ -18,7 +18,7 @@ SPOOL_THRESHOLD = 1024 * 1024
 STATED_THRESHOLD = 4 * 1024 * 1024
 """The same for a body whose length was stated beforehand: one of up to this stays in memory to its end, and one of more
 does not begin there. A file costs as much as all other work on an image of 2 MB."""
-_LITTLE = 4096
+LITTLE_BYTES = 4096
 """Bytes. Chunks of fewer are put together before they are kept: a body that drips must not take fifty bytes for one."""
 SCARCE_THRESHOLD = 64 * 1024
 """The same for all while whoever is responsible for the body holds that memory is scarce."""
@@ -100,7 +100,7 @@ class Spool:
 
     def _keep(self, chunk: bytes | memoryview) -> None:
         """In pieces, which are put together once: a buffer that grows is copied again and again."""
-        if len(chunk) < _LITTLE:
+        if len(chunk) < LITTLE_BYTES:
             self._little += chunk
             if len(self._little) < SCARCE_THRESHOLD:
                 return

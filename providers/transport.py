@@ -7,7 +7,6 @@ ever enters that one, and it refuses to connect to addresses that are not public
 from __future__ import annotations
 
 import asyncio
-import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,16 +18,17 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from providers.addresses import is_address
-from providers.blobs import MemoryBlob, cut
+from providers.blobs import Bytes, MemoryBlob, cut
 from providers.bodies import body_length, request_body
 from providers.credentials import Credential
 from providers.event_stream import Events, EventStream
+from providers.incoming import Incoming
 from providers.outside import RefusedUrlError, as_given, judged
 from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
-from providers.spec.blob import BlobDamagedError
+from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
-from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError, Spool
+from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError
 from providers.transport_limits import TransportLimits
 from providers.workers import Workers
 
@@ -156,23 +156,23 @@ class Transport:
                 head = Reply(response.status, names, first_byte_seconds=first_byte)
                 followed = True  # the connection stays open; whoever reads the events closes it
                 return Answered(replace(head, events=True), self._events(response, call, head))
-            body = await self._body(response, ok=ok)
+            body = await self._body(response, ok=ok, is_image=call.wants_image and ok)
         finally:
             if not followed:
                 response.release()  # one whose body was not read to its end is closed by this
         return Answered(await self._reply(response.status, names, first_byte, call, body))
 
-    async def _body(self, response: aiohttp.ClientResponse, *, ok: bool) -> bytes | mmap.mmap:
+    async def _body(self, response: aiohttp.ClientResponse, *, ok: bool, is_image: bool) -> bytes | Incoming:
         content, limit = response.content, self._limits.reply_bytes if ok else self._limits.error_bytes
         first = await content.readany()
         if content.at_eof() and len(first) <= min(limit, SPOOL_THRESHOLD):
             return first
-        spool = Spool(self._spool_dir, limit=limit, stated=response.content_length if ok else None)
-        try:
-            await _collect(first, content, spool, cap=None if ok else limit)
-            return spool.finish()
-        finally:
-            spool.close()
+        stated = response.content_length if ok else None
+        incoming = Incoming(self._spool_dir, limit=limit, stated=stated, is_image=is_image)
+        with incoming.closed_on_error():
+            await incoming.find_room()
+            await _collect(first, content, incoming, cap=None if ok else limit)
+        return incoming
 
     async def _reply(
         self,
@@ -180,13 +180,16 @@ class Transport:
         headers: Mapping[str, str],
         first_byte_s: float,
         call: HttpCall,
-        body: bytes | mmap.mmap,
+        body: Bytes | Incoming,
     ) -> Reply:
+        reply = Reply(status, headers, first_byte_seconds=first_byte_s)
         if call.wants_image and 200 <= status < 300:
-            blob = MemoryBlob(body if isinstance(body, bytes) else memoryview(body), _media_type(headers))
-            return Reply(status, headers, first_byte_seconds=first_byte_s, blob=blob)
-        skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
-        return Reply(status, headers, body=skeleton, blobs=blobs, first_byte_seconds=first_byte_s)
+            return replace(reply, blob=_image(body, _media_type(headers)))
+        if isinstance(body, Incoming):
+            skeleton, blobs = await body.document(self._workers)
+        else:
+            skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
+        return replace(reply, body=skeleton, blobs=blobs)
 
     def _events(self, response: aiohttp.ClientResponse, call: HttpCall, head: Reply) -> EventStream:
         events = Events(self._spool_dir, limit=self._limits.reply_bytes)
@@ -265,6 +268,12 @@ def _unanswered(broken: Exception) -> Unanswered:
     return Unanswered("the connection broke", sent=True)
 
 
+def _image(body: Bytes | Incoming, media_type: str) -> Blob:
+    if isinstance(body, Incoming):
+        return body.image(media_type)
+    return MemoryBlob(body if isinstance(body, bytes) else memoryview(body), media_type)
+
+
 def _media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").split(";")[0].strip().lower()
 
@@ -278,12 +287,12 @@ async def _chunk(content: aiohttp.StreamReader) -> bytes:
     raise unanswered  # not above, for the reason given in _exchange
 
 
-async def _collect(first: bytes, content: aiohttp.StreamReader, spool: Spool, *, cap: int | None) -> None:
+async def _collect(first: bytes, content: aiohttp.StreamReader, into: Incoming, *, cap: int | None) -> None:
     """Read the rest of a body of which ``first`` was read, or as much of all as ``cap`` bytes."""
     chunk = first
     while chunk:
-        room = len(chunk) if cap is None else cap - spool.length
-        spool.write(chunk[:room] if room < len(chunk) else chunk)
+        room = len(chunk) if cap is None else cap - into.length
+        into.write(chunk[:room] if room < len(chunk) else chunk)
         if room < len(chunk):
             return
         chunk = await content.readany()

@@ -11,8 +11,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.doors.openai_images.errors import ApiError
 from app.doors.within import within
-from providers.blobs import Encoded
 from providers.mapped import is_mapped, let_go, where
+from providers.spec.blob import Base64Text
 
 _CHUNK = 512 * 1024
 """Bytes handed to the server at a time; it applies back-pressure between them."""
@@ -28,6 +28,9 @@ lies."""
 WHOLE = "gateway.whole"
 """In a request's scope: its server takes a whole answer in one message. In an answer's first message: its body, of at
 most 64 KiB and of the length stated, after which no other message comes."""
+PIECES = "gateway.pieces"
+"""In a request's scope: its server takes several pieces of a body, whose length was stated, in one message. In such a
+message: the pieces."""
 
 
 class ClientTooSlowError(Exception):
@@ -37,7 +40,7 @@ class ClientTooSlowError(Exception):
 class PartsResponse(Response):
     """A body that lies in several pieces, sent without joining them."""
 
-    def __init__(self, parts: Sequence[bytes | memoryview | Encoded], headers: Mapping[str, str]) -> None:
+    def __init__(self, parts: Sequence[Base64Text], headers: Mapping[str, str]) -> None:
         self.status_code = 200
         self.background = None
         self._parts = parts
@@ -55,16 +58,47 @@ class PartsResponse(Response):
         if self._length <= _CHUNK:
             await send_in_time(send, {"type": "http.response.body", "body": _joined(self._parts), "more_body": False})
             return
-        for part in self._parts:
-            lies = where(part) if ZERO_COPY in scope.get("extensions", ()) and isinstance(part, memoryview) else None
-            if lies is None:
-                await send_in_chunks(send, part)
-            else:
-                await _send_from_file(send, *lies, len(part))
+        group = _Group(send, scope)
+        for piece in (piece for part in self._parts for piece in _lying(part)):
+            lies = where(piece) if group.takes_files and isinstance(piece, memoryview) else None
+            if lies is not None:
+                await group.send()
+                await _send_from_file(send, *lies, len(piece))
+            elif not await group.takes(piece):
+                await send_in_chunks(send, piece)
+        await group.send()
         await send_in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def send_in_chunks(send: Send, part: bytes | memoryview | Encoded) -> None:
+class _Group:
+    """Pieces in memory that go out together: each message costs as much as sending 100 KB."""
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        self._send = send
+        self._pieces: list[bytes | memoryview] | None = [] if PIECES in scope else None
+        self._size = 0
+        self.takes_files = ZERO_COPY in scope.get("extensions", ())
+
+    async def takes(self, piece: bytes | memoryview) -> bool:
+        """Whether it goes out with the others, now or later; else they have gone, and it is the next."""
+        if self._pieces is None or len(piece) > _CHUNK or is_mapped(piece):
+            await self.send()
+            return False
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > _CHUNK // 2:
+            await self.send()
+        return True
+
+    async def send(self) -> None:
+        """Send those that wait. Raises ClientTooSlowError."""
+        if self._pieces:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            await send_in_time(self._send, {"type": "http.response.body", PIECES: pieces, "more_body": True})
+            await asyncio.sleep(0)  # as in send_in_chunks
+
+
+async def send_in_chunks(send: Send, part: Base64Text) -> None:
     """Send a piece of a body, of which at most one chunk at a time is copied; more may follow. Raises
     ClientTooSlowError."""
     for chunk in _chunks(part):
@@ -84,31 +118,38 @@ async def _send_from_file(send: Send, file: int, offset: int, length: int) -> No
         await asyncio.sleep(0)  # as in send_in_chunks
 
 
-def _joined(parts: Sequence[bytes | memoryview | Encoded]) -> bytes:
-    plain = [part for part in parts if not isinstance(part, Encoded)]
-    if len(plain) < len(parts):
-        return b"".join(chunk for part in parts for chunk in _chunks(part))
-    whole = b"".join(plain)
-    for part in plain:
-        let_go(part)
+def _joined(parts: Sequence[Base64Text]) -> bytes:
+    pieces = [piece for part in parts for piece in _lying(part)]
+    whole = b"".join(pieces)
+    for piece in pieces:
+        let_go(piece)
     return whole
 
 
-def _chunks(part: bytes | memoryview | Encoded) -> Iterator[bytes | memoryview]:
-    if isinstance(part, Encoded):
+def _lying(part: Base64Text) -> Iterator[bytes | memoryview]:
+    """A part in the pieces it lies in, or is made in."""
+    if isinstance(part, bytes | memoryview):
+        yield part
+    else:
         yield from part.pieces()
-        return
-    view = memoryview(part)
-    mapped = is_mapped(view)
-    for start in range(0, len(view), _CHUNK):
-        chunk = view[start : start + _CHUNK]
-        # Copied where a client that takes its time would hold pages of a file, or the whole for the sake of its end.
-        if mapped or start + _CHUNK >= len(view):
-            copied = bytes(chunk)
-            let_go(view)
-            yield copied
-        else:
-            yield chunk
+
+
+def _chunks(part: Base64Text) -> Iterator[bytes | memoryview]:
+    for piece in _lying(part):
+        view = memoryview(piece)
+        mapped = is_mapped(view)
+        if len(view) <= _CHUNK and not mapped:
+            yield piece
+            continue
+        for start in range(0, len(view), _CHUNK):
+            chunk = view[start : start + _CHUNK]
+            # Copied where a client that takes its time would hold pages of a file, or the whole for its end's sake.
+            if mapped or start + _CHUNK >= len(view):
+                copied = bytes(chunk)
+                let_go(view)
+                yield copied
+            else:
+                yield chunk
 
 
 async def send_in_time(send: Send, message: Message) -> None:

@@ -120,10 +120,38 @@ class _Seen:
 
 
 def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
-    """Read all of a blob, holding a piece at a time where that is enough. Raises as ``verify`` and BlobDamagedError.
+    """Look at all of a blob, unless that was done while it came. Raises as ``verify`` and BlobDamagedError.
 
     What is no usable format, or one whose headers may be long to read, is work for a worker thread like decoding.
     """
+    ends = blob.ends
+    if ends is None:
+        head, tail, length = _ends_read(blob, may_decode=may_decode)
+    else:
+        head, tail, length = ends.head, ends.tail, blob.length
+        if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+            raise MustDecodeError
+    if not length:
+        raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
+    if length > len(head):
+        measured = _measured_by_head(head)
+        # The byte between them keeps both from making a mark together.
+        if measured is not None and is_complete(head + b"\0" + tail, measured.format):
+            return _Seen(measured, length, None)
+        if not may_decode and length > GLANCE_BYTES:
+            raise MustDecodeError
+    data = head if length == len(head) else blob.read()
+    try:
+        measured = measure(data)
+    except NotAnImageError as wrong:
+        raise NotDeliveredError(Check.HEADER, f"the image data is not usable: {wrong}") from None
+    if not is_complete(data, measured.format):
+        raise NotDeliveredError(Check.COMPLETE, f"the {measured.format} data ends before the image does")
+    return _Seen(measured, length, data)
+
+
+def _ends_read(blob: Blob, *, may_decode: bool) -> tuple[bytes, bytes, int]:
+    """Both ends of a blob and its length, all of it having been read, a piece at a time. Raises BlobDamagedError."""
     head = tail = b""
     length = 0
     for piece in blob.pieces():
@@ -133,21 +161,7 @@ def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
                 raise MustDecodeError
         tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
         length += len(piece)
-    if not length:
-        raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
-    if length > len(head):
-        measured = _measured_by_head(head)
-        # The byte between them keeps both from making a mark together.
-        if measured is not None and is_complete(head + b"\0" + tail, measured.format):
-            return _Seen(measured, length, None)
-    data = head if length == len(head) else blob.read()
-    try:
-        measured = measure(data)
-    except NotAnImageError as wrong:
-        raise NotDeliveredError(Check.HEADER, f"the image data is not usable: {wrong}") from None
-    if not is_complete(data, measured.format):
-        raise NotDeliveredError(Check.COMPLETE, f"the {measured.format} data ends before the image does")
-    return _Seen(measured, length, data)
+    return head, tail, length
 
 
 def _measured_by_head(head: bytes) -> Measured | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ctypes
 import os
 
-KEPT_BYTES = 32 * 1024 * 1024
-"""Most that is kept at the end of a heap. Each thread has one, and it counts as the process's memory: with two threads
-that work on images, 96 MiB in all, however many requests there were."""
+KEPT_BYTES = 64 * 1024 * 1024
+"""Most that is kept at the end of the heap, which counts as the process's memory: twice what large replies may take
+there (``providers.pieces``), however many requests there were."""
 LARGE_BYTES = 8 * 1024 * 1024
 """What is asked for in one piece from this size on is no part of the heap, and is given back as soon as it is freed.
 Bodies in memory are half as large at most (``providers.spool``)."""
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """As ``mallopt(3)`` numbers them."""
 _THE_OPERATORS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 """Variables by which whoever starts the process has said it already."""
@@ -30,4 +30,6 @@ def hold_on() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # TypeError: where a library must have a name
         return False
-    return bool(mallopt(_TRIM_THRESHOLD, KEPT_BYTES) and mallopt(_MMAP_THRESHOLD, LARGE_BYTES))
+    kept = mallopt(_TRIM_THRESHOLD, KEPT_BYTES) and mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
+    # One heap for all threads: otherwise each that works on images has its own, and keeps as much again.
+    return bool(kept and mallopt(_ARENA_MAX, 1))

@@ -53,6 +53,11 @@ class OneWrite:
         self._begun = True
         self._transport.write(data)
 
+    def write_pieces(self, pieces: list[bytes | memoryview]) -> None:
+        """What follows a head, in one call of the system."""
+        self._go()
+        self._transport.writelines(pieces)
+
     async def drained(self, flow: FlowControl) -> bool:
         """Wait until all that was written is with the system; whether there still is a connection then."""
         self._go()

@@ -16,7 +16,7 @@ from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 from app.doors.hang_up import WHEN_LOST, WhenLost
-from app.doors.reply import WHOLE, ZERO_COPY
+from app.doors.reply import PIECES, WHOLE, ZERO_COPY
 from app.serving.from_file import NotFromFileError, send_from_file
 from app.serving.one_write import OneWrite
 
@@ -28,6 +28,9 @@ class WholeAnswers(RequestResponseCycle):
         """Send one message. Raises RuntimeError for a header that would end the head early, as the server does."""
         if "file" in message:
             await self._send_from_file(message)
+            return
+        if PIECES in message:
+            await self._send_pieces(cast("list[bytes | memoryview]", message[PIECES]))  # type: ignore[literal-required]
             return
         body = cast("bytes | None", message.get(WHOLE))
         if body is None:
@@ -42,8 +45,7 @@ class WholeAnswers(RequestResponseCycle):
         """A part of a body whose length was stated, out of a file; more of it follows."""
         if self.disconnected:
             return
-        if not self.response_started or self.response_complete or message["count"] > self.expected_content_length:
-            raise RuntimeError("Not a part of this body.")
+        self._check(message["count"])
         transport = cast("OneWrite", self.transport)
         if not await transport.drained(self.flow):
             return
@@ -57,6 +59,21 @@ class WholeAnswers(RequestResponseCycle):
             await super().send({"type": "http.response.body", "body": rest, "more_body": True})
         else:
             self.expected_content_length -= count
+
+    async def _send_pieces(self, pieces: list[bytes | memoryview]) -> None:
+        """Parts of a body whose length was stated; more of it follows."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        count = sum([len(piece) for piece in pieces])
+        self._check(count)
+        self.expected_content_length -= count
+        cast("OneWrite", self.transport).write_pieces(pieces)
+
+    def _check(self, count: int) -> None:
+        if not self.response_started or self.response_complete or count > self.expected_content_length:
+            raise RuntimeError("Not a part of this body.")
 
     def _send_whole(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         """For headers that say nothing of the connection, which is kept."""
@@ -80,6 +97,6 @@ def take_whole_answers(cycle: RequestResponseCycle, transport: OneWrite) -> None
     """Let the answer to this request come so. uvicorn makes the object, of a class that cannot be told to it."""
     cycle.__class__ = WholeAnswers
     cycle.transport = transport  # type: ignore[assignment]  # has all that is used of it
-    cycle.scope[WHOLE] = True  # type: ignore[literal-required]
+    cycle.scope[WHOLE] = cycle.scope[PIECES] = True  # type: ignore[literal-required]
     if hasattr(os, "sendfile") and cycle.scope["scheme"] == "http":  # what is encrypted has to pass through here
         cycle.scope["extensions"] = {ZERO_COPY: {}}

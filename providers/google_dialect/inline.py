@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from providers.spec.blob import Blob
+from providers.spec.blob import Base64Text, Blob, Ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class Labelled:
         """The image bytes in pieces. Raises BlobDamagedError when they cannot be had."""
         return self.blob.pieces()
 
-    def base64(self) -> bytes | memoryview:
+    @property
+    def ends(self) -> Ends | None:
+        """What was seen of it while it came."""
+        return self.blob.ends
+
+    def base64(self) -> Base64Text:
         """The image as base64. Raises BlobDamagedError when it cannot be had."""
         return self.blob.base64()

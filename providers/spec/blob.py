@@ -11,9 +11,37 @@ import pybase64
 PIECE_BYTES = 384 * 1024
 """Of a piece of an image: 512 KiB as base64, decoded in 0.05 ms."""
 
+HEAD_BYTES = 64 * 1024
+"""Of an image, that are kept of its beginning when it was seen as it came: what comes before the pixels is shorter but
+in rare files, which are then read again."""
+TAIL_BYTES = 2048
+"""The same of its end."""
+
 
 class BlobDamagedError(Exception):
     """The bytes behind a blob cannot be read as what they claim to be, for example broken base64."""
+
+
+class LongText(Protocol):
+    """Base64 text that is had in pieces, because nobody wants all of it in one."""
+
+    def __len__(self) -> int:
+        """Characters."""
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """The text in order, in pieces of at most some hundred KiB, or as it lies in a mapped file."""
+
+
+Base64Text = bytes | memoryview | LongText
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ends:
+    """Both ends of an image that was seen whole while it came, and can be read."""
+
+    head: bytes
+    """All of it, when it has no more than ``HEAD_BYTES``."""
+    tail: bytes
 
 
 class Blob(Protocol):
@@ -34,9 +62,13 @@ class Blob(Protocol):
         """The same bytes in order and in pieces of at most ``PIECE_BYTES``, for a look at all of them that holds few.
         Raises BlobDamagedError likewise, at the latest when the last piece is taken."""
 
-    def base64(self) -> bytes | memoryview:
-        """The image bytes as standard base64 without line breaks; a view where they lie like that already, so that
-        nobody copies 27 MB to send them. Raises BlobDamagedError likewise."""
+    def base64(self) -> Base64Text:
+        """The image bytes as standard base64 without line breaks, of which nothing long is copied or encoded before it
+        is sent. Raises BlobDamagedError likewise."""
+
+    @property
+    def ends(self) -> Ends | None:
+        """What was seen of it while it came, so that it need not be read to be judged; None: nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +96,11 @@ class InlineBlob:
     def pieces(self) -> Iterator[bytes]:
         """The decoded bytes, as one piece: the text is short."""
         yield self.read()
+
+    @property
+    def ends(self) -> Ends | None:
+        """Nobody looked: it is short."""
+        return None
 
     def base64(self) -> bytes:
         """The text itself. Raises BlobDamagedError when it is none: it is decoded first, being short."""

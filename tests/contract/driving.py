@@ -22,6 +22,7 @@ from providers.spec.conversation import (
 )
 from providers.spec.errors import ProviderError
 from providers.spec.result import ImageResult
+from tests.base64_text import text_of
 
 CALL_LIMIT = 20
 """Calls a conversation may still make after its script ended; one that makes more would never give up."""
@@ -50,6 +51,10 @@ class Picture:
 
     def base64(self) -> bytes:
         return base64.b64encode(self.content)
+
+    @property
+    def ends(self) -> None:
+        return None
 
 
 Answer = Reply | Unanswered
@@ -164,7 +169,7 @@ def sent_body(call: HttpCall) -> bytes:
             case Raw(blob):
                 parts.append(blob.read())
             case AsBase64(blob, prefix):
-                parts.append(prefix.encode() + bytes(blob.base64()))
+                parts.append(prefix.encode() + text_of(blob.base64()))
             case bytes():
                 parts.append(part)
     return b"".join(parts)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.as_json import as_json
 from app.media.verify import Delivered
-from providers.blobs import Encoded, as_base64
+from providers.spec.blob import Base64Text
 from providers.spec.request import Operation, Resolution
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
@@ -23,7 +23,7 @@ def success_parts(
     usage: Usage | None = None,
     urls: Sequence[str] | None = None,
     transparent: bool = False,
-) -> tuple[bytes | memoryview | Encoded, ...]:
+) -> tuple[Base64Text, ...]:
     """The success body in order: JSON up to each image, the image's base64, JSON after it.
 
     The base64, up to 27 MB an image, is neither escaped nor copied, and encoded only while it is sent. With
@@ -39,12 +39,12 @@ def success_parts(
     if usage is not None:
         after["usage"] = usage_of(usage)
     after["metadata"] = metadata
-    parts: list[bytes | memoryview | Encoded] = [b'{"created":%d,"data":[' % created]
+    parts: list[Base64Text] = [b'{"created":%d,"data":[' % created]
     if urls is not None:
         parts.append(b",".join(as_json({"url": url}) for url in urls))
     else:
         for place, image in enumerate(images):
-            parts += [b',{"b64_json":"' if place else b'{"b64_json":"', as_base64(image.blob), b'"}']
+            parts += [b',{"b64_json":"' if place else b'{"b64_json":"', image.blob.base64(), b'"}']
     parts.append(b"]," + as_json(after)[1:])
     return tuple(parts)
 

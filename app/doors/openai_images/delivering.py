@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
-from functools import partial
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -18,7 +17,6 @@ from app.doors.reply import PartsResponse
 from app.fan_out import AllMade
 from app.gateway import NotMadeError
 from app.hosting.hosting import HostingError
-from app.media.verify import GLANCE_BYTES
 from app.services import Services
 from providers.spec.result import Warning
 
@@ -48,11 +46,7 @@ async def _success(own: Services, request: Request, order: Order, made: AllMade)
             # The images are paid for: handed over in the other form they are not lost.
             told = (*told, Warning("response_format", f"the images are in b64_json, for {failed}"))
     first = made.parts[0]
-    # Text that is base64 already is neither copied nor encoded; what is short is encoded in less time than a worker
-    # thread takes to begin.
-    short = sum(image.length for image in made.images) <= GLANCE_BYTES
-    worded = partial(
-        success_parts,
+    parts = success_parts(
         made.images,
         metadata_for(made, told),
         usage=made.usage,
@@ -60,7 +54,6 @@ async def _success(own: Services, request: Request, order: Order, made: AllMade)
         urls=urls,
         transparent=first.choice.request.transparent,
     )
-    parts = worded() if short else await own.workers.run(worded)
     return PartsResponse(parts, headers_for(made))
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from app.doors.openai_images.errors import ApiError
+from providers.spec.blob import Base64Text
 
-Event = Sequence[bytes | memoryview]
+Event = Sequence[Base64Text]
 """One whole event, in pieces that are sent in this order without being joined."""
 
 HEARTBEAT = b": heartbeat\n\n"
@@ -38,7 +39,7 @@ class Kind(StrEnum):
 def partial_parts(
     kind: Kind,
     *,
-    base64: bytes | memoryview,
+    base64: Base64Text,
     index: int,
     created: int,
     size: str,
@@ -64,7 +65,7 @@ def completed_parts(
     quality: str,
     background: str,
     output_format: str,
-    base64: bytes | memoryview | None = None,
+    base64: Base64Text | None = None,
     url: str | None = None,
     usage: Mapping[str, object] | None = None,
     metadata: Mapping[str, object] | None = None,
@@ -107,7 +108,8 @@ _LONGEST_ENDING = max(len(line) for line in _ENDINGS) + 1
 
 def may_end(event: Event) -> bool:
     """Whether a stream may end with this event: a completed image or an error, and not an image on its way."""
-    return bytes(event[0][:_LONGEST_ENDING]).partition(b"\n")[0] in _ENDINGS
+    first = event[0]
+    return isinstance(first, bytes) and first[:_LONGEST_ENDING].partition(b"\n")[0] in _ENDINGS
 
 
 def _fields(name: str, created: int, size: str, quality: str, background: str, output_format: str) -> dict[str, object]:
@@ -121,7 +123,7 @@ def _fields(name: str, created: int, size: str, quality: str, background: str, o
     }
 
 
-def _event(name: str, fields: Mapping[str, object], base64: bytes | memoryview | None = None) -> Event:
+def _event(name: str, fields: Mapping[str, object], base64: Base64Text | None = None) -> Event:
     # ASCII escapes keep the JSON on one line and make a caller's lone surrogate, echoed in a message, sendable.
     line = f"event: {name}\ndata: {json.dumps(fields)}".encode("ascii")
     if base64 is None:

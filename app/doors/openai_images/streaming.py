@@ -63,10 +63,10 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
                 # The last image waits for the end, whose metadata it carries.
                 for image in item.images:
                     if held is not None:
-                        yield await _completed(own, kind, *held)
+                        yield _completed(kind, *held)
                     held = (image, item)
             elif shown < most and (partial := await own.workers.run(interim, item, asked)) is not None:
-                yield await _partial(own, kind, partial, asked, shown)
+                yield _partial(kind, partial, asked, shown)
                 shown += 1
         try:
             made = work.result()
@@ -74,14 +74,14 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
             raise not_made(failed, order) from failed
         if held is None:
             raise internal_error()
-        yield await _completed(own, kind, *held, made)
+        yield _completed(kind, *held, made)
     except asyncio.CancelledError:
         if held is None or not own.draining.cancelling:
             raise
         work.cancel()
         await asyncio.wait({work}, timeout=_LAST_SECONDS)
         ended_well = work.done() and not work.cancelled() and work.exception() is None
-        yield await _completed(own, kind, *held, work.result() if ended_well else None)
+        yield _completed(kind, *held, work.result() if ended_well else None)
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -100,10 +100,10 @@ def interim(blob: Blob, request: ImageRequest) -> Delivered | None:
         return None
 
 
-async def _partial(own: Services, kind: Kind, image: Delivered, asked: ImageRequest, index: int) -> Event:
+def _partial(kind: Kind, image: Delivered, asked: ImageRequest, index: int) -> Event:
     return partial_parts(
         kind,
-        base64=await own.workers.run(image.blob.base64),
+        base64=image.blob.base64(),
         index=index,
         created=int(time.time()),
         size=size_of(image),
@@ -113,12 +113,10 @@ async def _partial(own: Services, kind: Kind, image: Delivered, asked: ImageRequ
     )
 
 
-async def _completed(
-    own: Services, kind: Kind, image: Delivered, part: Made, everything: AllMade | None = None
-) -> Event:
+def _completed(kind: Kind, image: Delivered, part: Made, everything: AllMade | None = None) -> Event:
     return completed_parts(
         kind,
-        base64=await own.workers.run(image.blob.base64),
+        base64=image.blob.base64(),
         created=int(time.time()),
         size=size_of(image),
         quality=QUALITY,

@@ -14,6 +14,9 @@ import pytest
 
 from providers.blobs import Base64Blob, MemoryBlob
 from providers.credentials import StaticKey
+from providers.mapped import is_mapped
+from providers.pieced import PiecedText
+from providers.pieces import BUFFERED, buffered
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import AsBase64, HttpCall, Raw, Reply, Trust, Unanswered, json_body
 from providers.spool import STATED_THRESHOLD, SpoolFailedError
@@ -188,22 +191,36 @@ async def test_an_error_page_without_end_keeps_its_status_and_its_start(server: 
     await transport.close()
 
 
-async def test_a_large_answer_is_spooled_and_its_picture_cut_out(
-    server: Loopback, transport: Transport, tmp_path: Path
+@pytest.mark.parametrize("memory", [0, 3_000_000, 32_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_the_picture_of_a_large_answer_is_cut_out_wherever_there_is_room(
+    server: Loopback, transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, chunked: bool
 ) -> None:
-    document = {"parts": [{"text": "here"}, {"data": base64.b64encode(PICTURE).decode()}], "big": True}
+    assert buffered.free == BUFFERED
+    monkeypatch.setattr(buffered, "_free", memory)
+    picture = PICTURE * 3
+    body = json.dumps({"parts": [{"text": "here"}, {"data": base64.b64encode(picture).decode()}], "big": True}).encode()
 
     async def answer(seen: Seen, peer: Peer) -> None:
-        await peer.json(document)
+        if not chunked:
+            await peer.answer(body)
+            return
+        await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for start in range(0, len(body), 100_000):
+            piece = body[start : start + 100_000]
+            await peer.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await peer.send(b"0\r\n\r\n")
 
     server.handler = answer
     reply = await transport.send(POST, endpoint(server), KEY)
     assert len(reply.body) < 200
     blob = reply.json()["parts"][1]["data"]
-    assert isinstance(blob, Base64Blob)
-    assert isinstance(blob.text, memoryview)
-    assert (blob.length, blob.read()) == (len(PICTURE), PICTURE)
+    assert isinstance(blob, PiecedText)
+    assert any(is_mapped(span.data) for span in blob.text) is (memory < len(body))
+    assert (blob.length, blob.read()) == (len(picture), picture)
     assert names_in(tmp_path) == []
+    del reply, blob
+    assert buffered.free == memory
 
 
 async def test_a_spool_that_cannot_be_written_is_our_own_failure(server: Loopback, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class Unreadable:
 
     length: int = 10
     media_type: str = "image/png"
+    ends: None = None
 
     def read(self) -> bytes:
         raise OSError("the disk is gone")

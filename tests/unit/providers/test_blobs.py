@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from providers.blobs import CUT_THRESHOLD, Base64Blob, MemoryBlob, TextTooLargeError, blob_of_text, cut
 from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError
 from providers.spec.conversation import BLOB_KEY, Reply
+from tests.base64_text import text_of
 
 PICTURE = bytes(range(256)) * 80
 """20 KB, more than the threshold even before it is base64."""
@@ -225,7 +226,7 @@ def test_a_blob_shows_its_size_and_never_its_bytes(blob: Blob) -> None:
 def test_a_blob_in_memory_may_be_a_view() -> None:
     blob = MemoryBlob(memoryview(PICTURE))
     assert (blob.read(), blob.length) == (PICTURE, len(PICTURE))
-    assert bytes(blob.base64()).decode() == LONG
+    assert text_of(blob.base64()).decode() == LONG
 
 
 @pytest.mark.parametrize("length", [0, 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000])

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from providers.blobs import Base64Blob, MemoryBlob, as_base64, cut
+from providers.blobs import Base64Blob, MemoryBlob, cut
 from providers.mapped import MappedFile, let_go, where
 from providers.spool import Spool
+from tests.base64_text import text_of
 
 LENGTH = 48 * 1024 * 1024
 STATUS = Path("/proc/self/status")
@@ -84,7 +85,7 @@ def test_while_a_large_answer_is_cut_a_piece_of_it_is_held() -> None:
         tracemalloc.stop()
     assert image.length == LENGTH // 4 * 3 - 1
     let_go(body)
-    assert bytes(image.base64()[-4:]) == b"QUE="
+    assert text_of(image.base64())[-4:] == b"QUE="
     assert 0 < body.most - before < LENGTH // 8
 
 
@@ -156,7 +157,7 @@ def test_the_picture_of_a_spooled_reply_can_be_sent_from_its_file(tmp_path: Path
     spool = Spool(tmp_path, limit=len(body), stated=len(body))
     spool.write(body)
     _, (blob,) = cut(spool.finish())
-    lying = as_base64(blob)
+    lying = blob.base64()
     assert isinstance(lying, memoryview)
     lies = where(lying)
     assert lies is not None

@@ -38,6 +38,7 @@ class Picture:
 
     media_type = "image/png"
     length = 0
+    ends = None
 
     def read(self) -> bytes:
         return b""

@@ -41,6 +41,10 @@ class Large:
     def base64(self) -> bytes:
         return b"QUFB"
 
+    @property
+    def ends(self) -> None:
+        return None
+
 
 ONE = ImageRequest("m", PROMPT, Operation.EDIT, (Large(12_000_000),))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from providers.blobs import MemoryBlob
 from providers.spec.conversation import BLOB_KEY, AsBase64, BodyPart, Raw, Reply, json_body
+from tests.base64_text import text_of
 
 leaves = (
     st.none()
@@ -34,7 +35,7 @@ documents = st.recursive(
 
 def plain(value: Any) -> Any:
     if isinstance(value, AsBase64):
-        return value.prefix + bytes(value.blob.base64()).decode()
+        return value.prefix + text_of(value.blob.base64()).decode()
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -46,7 +47,7 @@ def wire(parts: tuple[BodyPart, ...]) -> bytes:
     pieces = []
     for part in parts:
         if isinstance(part, AsBase64):
-            pieces.append(part.prefix.encode() + bytes(part.blob.base64()))
+            pieces.append(part.prefix.encode() + text_of(part.blob.base64()))
         elif isinstance(part, Raw):
             pieces.append(part.blob.read())
         else:

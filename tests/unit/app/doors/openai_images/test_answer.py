@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -19,6 +19,7 @@ from providers.spec.request import Operation, OutputFormat, Resolution
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
 from routing.offers import Offer
+from tests.base64_text import joined
 
 
 def attempt(provider: str, cost: str, fault: Fault | None = None, spend: Spend = Spend.CHARGED) -> Attempt:
@@ -42,10 +43,6 @@ TRIED = (
     attempt("replicate", "0.0670", Fault.BAD_REPLY),
     attempt("fal", "0.0800"),
 )
-
-
-def joined(parts: Iterable[bytes | memoryview | Encoded]) -> bytes:
-    return b"".join(b"".join(part.pieces()) if isinstance(part, Encoded) else part for part in parts)
 
 
 def test_a_file_is_encoded_only_when_it_is_sent() -> None:
@@ -89,6 +86,7 @@ def test_the_images_base64_is_handed_through_without_a_copy() -> None:
     class Held:
         media_type = "image/png"
         length = 3
+        ends = None
         text = b"YWJj"
 
         def read(self) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,15 +12,16 @@ from app.doors.openai_images.errors import ApiError
 from app.doors.openai_images.orders import Order
 from app.fan_out import make_all
 from app.fitting import Fitting
+from providers.blobs import MemoryBlob
 from providers.workers import Workers
 from routing.wishes import RouteWishes
 from tests.unit.app.vendors import scene
 
 
-class Broken:
-    """Workers on whom nothing can be run."""
+class Gone(MemoryBlob):
+    """A picture that was there when it was looked at."""
 
-    async def run(self, *work: object, **more: object) -> object:
+    def base64(self) -> bytes:
         raise OSError("the disk is gone")
 
 
@@ -29,9 +30,10 @@ async def test_images_that_nobody_gets_cost_the_caller_nothing_and_are_told_with
     here.vendors.answers.set()
     choice = here.choice(RouteWishes())
     made = await make_all(here.gateway, [choice], Fitting(cast("Workers", None)))
-    own: Any = SimpleNamespace(workers=Broken())
+    (part,) = made.parts
+    lost = replace(made, parts=(replace(part, images=(replace(part.images[0], blob=Gone(b"")),)),))
     with pytest.raises(ApiError) as failed:
-        await answered(own, cast("Any", None), Order((choice,), None, dry_run=False), made)
+        await answered(cast("Any", None), cast("Any", None), Order((choice,), None, dry_run=False), lost)
     told: Any = failed.value.metadata
     assert (told["cost_usd"], told["images"]) == ("0", [])
     assert [(attempt["spend"], attempt["cost_usd"]) for attempt in told["attempts"]] == [("charged", "0.067")]

@@ -25,6 +25,7 @@ from app.doors.openai_images.sse import (
     may_end,
     partial_parts,
 )
+from tests.base64_text import joined
 
 LOOKS: Mapping[str, Any] = {
     "created": 1_795_000_000,
@@ -43,7 +44,7 @@ USAGE = {
 
 def read(event: Event) -> tuple[str, dict[str, Any]]:
     """Name and data; fails unless the event is exactly two lines and an empty one."""
-    name, data, *rest = b"".join(event).decode("ascii").split("\n")
+    name, data, *rest = joined(event).decode("ascii").split("\n")
     assert rest == ["", ""]
     assert name.startswith("event: ")
     assert data.startswith("data: ")

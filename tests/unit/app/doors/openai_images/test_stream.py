@@ -16,6 +16,7 @@ from app.doors.openai_images.errors import ApiError, ParameterError
 from app.doors.openai_images.sse import HEARTBEAT, Event, Kind, completed_parts, error_parts, partial_parts
 from app.doors.openai_images.stream import EventStreamResponse, UnfinishedStreamError
 from app.doors.reply import WRITE_SECONDS, ClientTooSlowError
+from tests.base64_text import joined
 
 SCOPE = {"type": "http", "method": "POST"}
 LOOKS: dict[str, Any] = {
@@ -90,7 +91,7 @@ class Client:
 
 
 def bytes_of(*events: Event) -> bytes:
-    return b"".join(part for event in events for part in event)
+    return joined(part for event in events for part in event)
 
 
 def response(events: AsyncIterator[Event], **more: Any) -> EventStreamResponse:

@@ -22,6 +22,7 @@ from providers.blobs import MemoryBlob
 from providers.spec.request import ImageRequest, OutputFormat
 from providers.workers import Workers
 from routing.wishes import RouteWishes
+from tests.base64_text import joined
 from tests.unit.app.test_attempting import Unreadable
 from tests.unit.app.test_fan_out import here_with
 from tests.unit.app.vendors import ticks
@@ -47,7 +48,7 @@ def test_one_that_is_damaged_or_cannot_be_read_is_left_out(blob: MemoryBlob) -> 
 
 
 def told(event: Event) -> dict[str, Any]:
-    text = b"".join(bytes(part) for part in event).decode()
+    text = joined(event).decode()
     found: dict[str, Any] = json.loads(text.partition("data: ")[2])
     return found
 
