@@ -22,6 +22,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from pydantic_core import from_json
+
 from providers.spec.blob import Blob
 from providers.spec.errors import DETAIL_LIMIT, Spend
 from providers.spec.result import ImageResult
@@ -123,7 +125,7 @@ class Reply:
         """
         try:
             if not self.blobs:
-                return json.loads(self.body)
+                return _parsed(self.body)
             return json.loads(self.body, object_hook=lambda document: blob_or_object(document, self.blobs))
         except (RecursionError, UnicodeDecodeError) as unreadable:
             raise ValueError("the body is not JSON") from unreadable
@@ -132,6 +134,13 @@ class Reply:
         """The start of the body as printable text, for an operator. Not for callers: it may echo the prompt."""
         text = self.body[: DETAIL_LIMIT * 4].decode("utf-8", "replace")
         return "".join(char if char.isprintable() else " " for char in text)[:DETAIL_LIMIT]
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return from_json(body)
+    except ValueError:  # it is stricter than JSON's own parser: half a surrogate pair in some text costs no image
+        return json.loads(body)
 
 
 def blob_or_object(document: dict[str, Any], blobs: tuple[Blob, ...]) -> Any:
