@@ -84,6 +84,8 @@ class _Group:
         if self._pieces is None or len(piece) > _CHUNK or is_mapped(piece):
             await self.send()
             return False
+        if self._size + len(piece) > _CHUNK:
+            await self.send()
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > _CHUNK // 2:
