@@ -221,9 +221,10 @@ def _delivered(result: ImageResult, job: Job, fitted: Fitted, *, at_a_glance: bo
     """
     usable: list[Delivered] = []
     wrong: Exception | None = None
+    may_read = GLANCE_BYTES // max(1, len(result.images))
     for blob in result.images[-job.request.n :]:
         try:
-            verified = verify(blob, fitted.request, job.model, may_decode=not at_a_glance)
+            verified = verify(blob, fitted.request, job.model, may_decode=not at_a_glance, may_read=may_read)
             if not is_finished(verified, job.request, fitted.emulation, asked=fitted.request):
                 if at_a_glance:
                     raise MustDecodeError

@@ -116,7 +116,8 @@ async def assembled(
     """
     policy = catalog.policy
     workers = workers or Workers()
-    transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir)
+    memory = settings.gateway_reply_memory
+    transport = Transport(workers=workers, spool_dir=settings.gateway_spool_dir, reply_memory=memory)
     driver = Driver(transport, submit_grace_s=policy.submit_grace_s, cancel_limit_s=policy.cancel_limit_s)
     gateway = Gateway(
         offers=catalog.offers,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ByteSize, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.admission.limits import QUEUE_LIMIT, QUEUE_SECONDS
+from providers.pieces import BUFFERED
 from providers.registry import Access
 from providers.spec.request import OutputFormat
 
@@ -110,6 +111,8 @@ class Settings(BaseSettings):
     """Seconds each of them waits at most."""
     gateway_body_budget: ByteSize | None = Field(default=None, ge=1024 * 1024)
     """Bytes of bodies held at once: uploads, and images until they are sent. Unset: a quarter of the memory."""
+    gateway_reply_memory: ByteSize = Field(default=ByteSize(BUFFERED), ge=0)
+    """Bytes of vendors' large replies that lie in memory, of all together; what is more lies in the spool folder."""
     gateway_default_model: str = "gemini-3.1-flash-image-preview"
     gateway_api_keys: SecretStr | None = None
     """Comma-separated. Unset: loopback only."""

@@ -20,8 +20,10 @@ from providers.spec.conversation import BLOB_KEY
 
 _MOST_TEXT = 128 * 1024
 """Bytes of a body beside its pictures. Vendors' replies have one to twenty thousand."""
-_MOST_STRINGS = 2000
-"""Short strings, each of which costs a microsecond. Vendors' replies have some fifty."""
+_MOST_QUOTES = 4000
+"""Quotes in it, each of which costs a microsecond. Vendors' replies have some hundred."""
+_MOST_PICTURES = 64
+"""Of each both ends are kept. Vendors' replies have one, at most some ten."""
 _MOST_ESCAPED = 64
 """Bytes of a picture's text from its first escape on. Padding that is written as escapes has twelve."""
 _BLANKS = re.compile(rb"[ \t\n\r]*")
@@ -50,7 +52,7 @@ class Cutter:
 
     def __init__(self) -> None:
         self._text = bytearray()
-        self._strings = 0
+        self._quotes = 0
         self._came = 0
         """Bytes before the piece at hand."""
         self._string = -1
@@ -104,10 +106,13 @@ class Cutter:
         self._add(piece[at:end])
         if quote >= 0:
             self._string = len(self._text)
-            self._strings += 1
-            if self._strings > _MOST_STRINGS:
-                raise _OutOfTheOrdinaryError
+            self._count_quote()
         return end
+
+    def _count_quote(self) -> None:
+        self._quotes += 1
+        if self._quotes > _MOST_QUOTES:
+            raise _OutOfTheOrdinaryError
 
     def _in_string(self, piece: bytes, at: int) -> int:
         stop = min(at + CUT_THRESHOLD - (len(self._text) - self._string), len(piece))
@@ -115,6 +120,7 @@ class Cutter:
         end = stop if quote < 0 else quote + 1
         self._add(piece[at:end])
         if quote >= 0:
+            self._count_quote()
             before = len(self._text) - 2
             while before >= self._string and self._text[before] == _BACKSLASH:
                 before -= 1
@@ -172,7 +178,7 @@ class Cutter:
 
     def _end_picture(self, picture: _Picture, padding: bytes) -> None:
         ends = picture.ends()
-        if ends is None:
+        if ends is None or len(self._found) == _MOST_PICTURES:
             raise _OutOfTheOrdinaryError
         found = Found(picture.start, picture.end, padding, picture.media_type, picture.length, ends)
         self._add(json.dumps({BLOB_KEY: len(self._found)}).encode())

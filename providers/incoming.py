@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import mmap
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from providers.blobs import cut
+from providers.blobs import Bytes, cut
 from providers.cutting import Cutter, Found
 from providers.piece_spool import PieceSpool
 from providers.pieced import PiecedFile, PiecedText
-from providers.pieces import Span, between, length_of
+from providers.pieces import Memory, Span, between, length_of
 from providers.spec.blob import Blob
-from providers.spool import Spool
+from providers.spool import STATED_THRESHOLD, Spool, SpoolFailedError
 from providers.workers import Workers
 
 
 class Incoming:
-    """One reply. ``limit`` and ``stated`` are those of its spool. Once whole it is taken, as an image or a document."""
+    """One reply. ``limit``, ``stated`` and ``memory`` are those of its spool. Once whole it is taken, as an image or a
+    document."""
 
-    def __init__(self, directory: Path | None, *, limit: int, stated: int | None, is_image: bool) -> None:
+    def __init__(
+        self, directory: Path | None, *, limit: int, stated: int | None, memory: Memory, is_image: bool
+    ) -> None:
         self._directory = directory
-        self._spool = PieceSpool(directory, limit=limit, stated=stated)
+        self._spool = PieceSpool(directory, limit=limit, stated=stated, memory=memory)
         self._cutter = None if is_image else Cutter()
 
-    @property
-    def length(self) -> int:
-        """Bytes that came."""
-        return self._spool.length
+    async def collect(self, first: bytes, more: Callable[[], Awaitable[bytes]], *, cap: int | None) -> None:
+        """Take a body of which ``first`` was read, or as much of all as ``cap`` bytes. ``more`` reads on; it gives
+        nothing at the end. Raises BodyTooLargeError, SpoolFailedError, and what ``more`` raises; then all is freed."""
+        with self._closed_on_error():
+            await self._spool.find_room()
+            chunk = first
+            while chunk:
+                room = len(chunk) if cap is None else cap - self._spool.length
+                self._take(chunk[:room] if room < len(chunk) else chunk)
+                if room < len(chunk):
+                    return
+                chunk = await more()
 
-    async def find_room(self) -> None:
-        """Wait a moment for memory, if it will be large. To be called before anything is written."""
-        await self._spool.find_room()
-
-    def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises BodyTooLargeError and SpoolFailedError."""
+    def _take(self, chunk: bytes) -> None:
         self._spool.write(chunk)
         if self._cutter is not None:
             self._cutter.feed(chunk)
 
     def image(self, media_type: str) -> Blob:
         """The whole body as an image. Raises SpoolFailedError."""
-        return PiecedFile(self._body(), media_type)
+        return PiecedFile.of(self._body(), media_type)
 
     async def document(self, workers: Workers) -> tuple[bytes, tuple[Blob, ...]]:
         """The whole body without the images in it, and these. Raises SpoolFailedError."""
@@ -50,15 +57,15 @@ class Incoming:
         if found is None:
             return await workers.run(_cut_at_last, body, self._directory)
         skeleton, pictures = found
-        return skeleton, tuple([PiecedText(_text(body, each), each) for each in pictures])
+        texts = between(body, *((each.start, each.end) for each in pictures))
+        return skeleton, tuple([_picture(text, each) for text, each in zip(texts, pictures, strict=True)])
 
     def _body(self) -> tuple[Span, ...]:
-        with self.closed_on_error():
+        with self._closed_on_error():
             return self._spool.finish()
 
     @contextmanager
-    def closed_on_error(self) -> Iterator[None]:
-        """Whatever is raised inside, what came is freed."""
+    def _closed_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -66,18 +73,32 @@ class Incoming:
             raise
 
 
-def _text(body: tuple[Span, ...], found: Found) -> tuple[Span, ...]:
-    text = between(body, found.start, found.end)
-    return (*text, Span(found.padding)) if found.padding else text
+def _picture(text: tuple[Span, ...], found: Found) -> Blob:
+    return PiecedText((*text, Span(found.padding)) if found.padding else text, found)
 
 
 def _cut_at_last(body: tuple[Span, ...], directory: Path | None) -> tuple[bytes, tuple[Blob, ...]]:
     """What the cutter left alone, cut when it lies in one piece. Work for a worker thread, where it is not counted a
     second time."""
-    spool = Spool(directory, limit=length_of(body))
-    try:
-        for span in body:
-            spool.write(span.data)
-        return cut(spool.finish())
-    finally:
-        spool.close()
+    alone = body[0].data if len(body) == 1 else b""
+    lies_in = alone.obj if isinstance(alone, memoryview) else alone
+    return cut(lies_in if isinstance(lies_in, mmap.mmap) else _in_one(body, directory))
+
+
+def _in_one(body: tuple[Span, ...], directory: Path | None) -> Bytes:
+    """A body put together: a small one in memory, and one that no file can be made for where it lies in memory anyway,
+    for it is paid. Raises SpoolFailedError."""
+    length = length_of(body)
+    in_memory = all(span.held is not None for span in body)
+    if length > STATED_THRESHOLD or not in_memory:
+        spool = Spool(directory, limit=length, stated=length)
+        try:
+            for span in body:
+                spool.write(span.data)
+            return spool.finish()
+        except SpoolFailedError:
+            if not in_memory:
+                raise
+        finally:
+            spool.close()
+    return b"".join([span.data for span in body])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from providers.pieces import Held, Memory, Span, buffered
+from providers.pieces import Held, Memory, Span
 from providers.spool import (
-    LITTLE_BYTES,
     SCARCE_THRESHOLD,
     SPOOL_THRESHOLD,
     STATED_THRESHOLD,
@@ -15,6 +14,10 @@ from providers.spool import (
     holder,
 )
 
+_SMALL = 64 * 1024
+"""Bytes. Chunks of fewer are put together: a picture read in records of TLS would be thousands of pieces."""
+_BLOCK = 256 * 1024
+"""Bytes they are put together to."""
 WAIT_S = 0.2
 """Longest a large reply is left unread until there is memory for all of it. Replies that come at the same time would
 otherwise be read by turns, each a little, and none be through before all memory is taken: one after the other most of
@@ -25,7 +28,7 @@ class PieceSpool:
     """Collects one body. ``limit`` is in bytes, and so is ``stated``, the length its sender claims, if any: that one
     decides where it lies and nothing else. Not reusable; dropping it frees everything."""
 
-    def __init__(self, directory: Path | None, *, limit: int, stated: int | None, memory: Memory = buffered) -> None:
+    def __init__(self, directory: Path | None, *, limit: int, stated: int | None, memory: Memory) -> None:
         self._directory = directory
         self._limit = limit
         self._stated = stated
@@ -33,7 +36,7 @@ class PieceSpool:
         self._room = 0
         """Bytes of memory that are this body's and not filled yet."""
         self._held: list[Held] = []
-        self._little = bytearray()
+        self._block = bytearray()
         self._rest: Spool | None = None
         self._holder = holder.get()
         self._counted = 0
@@ -51,7 +54,7 @@ class PieceSpool:
             self.close()
             raise BodyTooLargeError
         if self._rest is None and not self._takes(len(chunk)):
-            self._hold_little()
+            self._hold_block()
             self._rest = Spool(self._directory, limit=self._limit, stated=STATED_THRESHOLD + 1)
         if self._rest is not None:
             self._rest.write(chunk)
@@ -59,13 +62,13 @@ class PieceSpool:
         if self._holder is not None:
             self._holder.took(len(chunk))
             self._counted += len(chunk)
-        if len(chunk) >= LITTLE_BYTES:
-            self._hold_little()
+        if len(chunk) >= _SMALL:
+            self._hold_block()
             self._held.append(Held(chunk, self._memory))
             return
-        self._little += chunk
-        if len(self._little) >= SCARCE_THRESHOLD:
-            self._hold_little()
+        self._block += chunk
+        if len(self._block) >= _BLOCK:
+            self._hold_block()
 
     def _takes(self, count: int) -> bool:
         """Whether there is memory for that much more; then it is taken."""
@@ -73,7 +76,7 @@ class PieceSpool:
             self._room -= count
             return True
         if self.length <= self._sure():
-            self._memory.take_anyway(count)
+            self._memory.overdraw(count)
             return True
         return self._stated is None and not self._scarce() and self._memory.take(count)
 
@@ -88,15 +91,14 @@ class PieceSpool:
     def _scarce(self) -> bool:
         return self._holder is not None and self._holder.half_full
 
-    def _hold_little(self) -> None:
-        """Put what dripped together: it must not take fifty bytes for one."""
-        if self._little:
-            self._held.append(Held(bytes(self._little), self._memory))
-            self._little.clear()
+    def _hold_block(self) -> None:
+        if self._block:
+            self._held.append(Held(bytes(self._block), self._memory))
+            self._block.clear()
 
     def finish(self) -> tuple[Span, ...]:
         """The whole body. Raises SpoolFailedError."""
-        self._hold_little()
+        self._hold_block()
         spans = [Span(held.data, held) for held in self._held]
         if self._rest is not None:
             spans.append(Span(memoryview(self._rest.finish())))
@@ -106,7 +108,7 @@ class PieceSpool:
 
     def close(self) -> None:
         """Free what was collected and is not handed out."""
-        self._hold_little()
+        self._hold_block()
         self._held.clear()
         if self._rest is not None:
             self._rest.close()
@@ -119,6 +121,5 @@ class PieceSpool:
             self._counted = 0
 
     def __del__(self) -> None:
-        """Whoever drops it has freed it."""
-        if self._room:
-            self._memory.give(self._room)
+        """As ``close``."""
+        self.close()

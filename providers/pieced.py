@@ -98,17 +98,22 @@ class PiecedFile:
     """An image as it is."""
 
     body: tuple[Span, ...]
-    media_type: str = ""
+    media_type: str
+    length: int
+    """Bytes."""
+    ends: Ends | None
+    """Both ends."""
 
-    @property
-    def length(self) -> int:
-        """Bytes."""
-        return length_of(self.body)
-
-    @property
-    def ends(self) -> Ends | None:
-        """Both ends, from where they lie."""
-        return Ends(self._bytes(0, HEAD_BYTES), self._bytes(max(0, self.length - TAIL_BYTES), self.length))
+    @classmethod
+    def of(cls, body: tuple[Span, ...], media_type: str = "") -> PiecedFile:
+        """A body that is an image, looked at where it lies."""
+        length = length_of(body)
+        (head,) = between(body, (0, min(length, HEAD_BYTES)))
+        (tail,) = between(body, (max(0, length - TAIL_BYTES), length))
+        ends = Ends(*(b"".join([span.data for span in end]) for end in (head, tail)))
+        for span in body:
+            let_go(span.data)
+        return cls(body, media_type, length, ends)
 
     def read(self) -> bytes:
         """The bytes; held twice while those of a mapped file are copied."""
@@ -122,12 +127,6 @@ class PiecedFile:
     def base64(self) -> EncodedPieces:
         """The bytes as base64, encoded when it is sent."""
         return EncodedPieces(self.body)
-
-    def _bytes(self, start: int, end: int) -> bytes:
-        found = b"".join([span.data for span in between(self.body, start, end)])
-        for span in self.body:
-            let_go(span.data)
-        return found
 
     def __repr__(self) -> str:
         return f"PiecedFile({self.length} bytes, {self.media_type or 'unknown type'})"

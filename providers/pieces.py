@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 BUFFERED = 32 * 1024 * 1024
-"""Bytes of large replies that are held in memory, of all that there are at one time. What is more lies in files. A file
-costs a third of all work on a 4K image; with this, images that come and go quickly hardly ever meet one, and any number
-of slow ones takes no more."""
+"""Bytes of large replies that are held in memory by default, of all that there are at one time. What is more lies in
+files. A file costs a third of all work on a 4K image; with this, images that come and go quickly hardly ever meet one,
+and any number of slow ones takes no more. Small replies lie in memory all the same, and count."""
 POINTLESS_S = 5.0
 """For how long nobody waits after somebody has waited in vain."""
 
@@ -31,7 +31,7 @@ class Memory:
 
     @property
     def free(self) -> int:
-        """Bytes; below zero where more was taken than there was."""
+        """Bytes; below zero where memory is overdrawn."""
         self._settle()
         return self._free
 
@@ -42,8 +42,9 @@ class Memory:
         self._free -= count
         return True
 
-    def take_anyway(self, count: int) -> None:
+    def overdraw(self, count: int) -> None:
         """Take bytes, free or not."""
+        self._settle()  # whoever only overdraws settles as well, or what is given would pile up
         self._free -= count
 
     async def wait_for(self, count: int, seconds: float) -> bool:
@@ -58,6 +59,7 @@ class Memory:
             return False
         mine: asyncio.Future[None] = loop.create_future()
         self._waiting.append((count, mine))
+        self._hand_on()  # what was given since, by the collector or a thread, has woken nobody
         try:
             await asyncio.wait({mine}, timeout=seconds)
         except asyncio.CancelledError:
@@ -89,10 +91,6 @@ class Memory:
             whose.set_result(None)
 
 
-buffered = Memory(BUFFERED)
-"""This process's."""
-
-
 class Held:
     """A piece in memory, which counts for as long as anybody has this."""
 
@@ -115,18 +113,25 @@ class Span(NamedTuple):
     held: Held | None = None
 
 
-def between(body: tuple[Span, ...], start: int, end: int) -> tuple[Span, ...]:
-    """The bytes of a body from ``start`` to ``end``, in as many spans as they lie in; none is copied."""
-    found: list[Span] = []
-    begins = 0
-    for span in body:
-        ends = begins + len(span.data)
-        if start < ends and begins < end:
-            whole = start <= begins and ends <= end
-            part = span.data if whole else memoryview(span.data)[max(start - begins, 0) : end - begins]
-            found.append(Span(part, span.held))
-        begins = ends
-    return tuple(found)
+def between(body: tuple[Span, ...], *ranges: tuple[int, int]) -> list[tuple[Span, ...]]:
+    """The bytes of a body in each of these ranges, from a start to an end, in as many spans as they lie in; none is
+    copied. The ranges stand in order and do not overlap; the body is gone through once for all of them."""
+    lying: list[tuple[Span, ...]] = []
+    spans = iter(body)
+    span, begins, ends = Span(b""), 0, 0
+    for start, end in ranges:
+        found: list[Span] = []
+        at = start
+        while at < end:
+            while at >= ends:
+                span = next(spans)
+                begins, ends = ends, ends + len(span.data)
+            stop = min(end, ends)
+            whole = at == begins and stop == ends
+            found.append(span if whole else Span(memoryview(span.data)[at - begins : stop - begins], span.held))
+            at = stop
+        lying.append(tuple(found))
+    return lying
 
 
 def length_of(body: tuple[Span, ...]) -> int:

@@ -24,6 +24,7 @@ from providers.credentials import Credential
 from providers.event_stream import Events, EventStream
 from providers.incoming import Incoming
 from providers.outside import RefusedUrlError, as_given, judged
+from providers.pieces import BUFFERED, Memory
 from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
 from providers.spec.blob import Blob, BlobDamagedError
@@ -53,11 +54,17 @@ class Transport:
     """Carries ``HttpCall`` to a vendor and brings the ``Reply``. Must be created and closed in a running event loop."""
 
     def __init__(
-        self, *, workers: Workers | None = None, spool_dir: Path | None = None, limits: TransportLimits | None = None
+        self,
+        *,
+        workers: Workers | None = None,
+        spool_dir: Path | None = None,
+        limits: TransportLimits | None = None,
+        reply_memory: int = BUFFERED,
     ) -> None:
         self._workers = workers or Workers()
         self._spool_dir = spool_dir
         self._limits = limits or TransportLimits()
+        self._memory = Memory(reply_memory)
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         self._closed = False
 
@@ -168,10 +175,8 @@ class Transport:
         if content.at_eof() and len(first) <= min(limit, SPOOL_THRESHOLD):
             return first
         stated = response.content_length if ok else None
-        incoming = Incoming(self._spool_dir, limit=limit, stated=stated, is_image=is_image)
-        with incoming.closed_on_error():
-            await incoming.find_room()
-            await _collect(first, content, incoming, cap=None if ok else limit)
+        incoming = Incoming(self._spool_dir, limit=limit, stated=stated, memory=self._memory, is_image=is_image)
+        await incoming.collect(first, content.readany, cap=None if ok else limit)
         return incoming
 
     async def _reply(
@@ -285,14 +290,3 @@ async def _chunk(content: aiohttp.StreamReader) -> bytes:
     except (aiohttp.ClientError, OSError) as broken:
         unanswered = _unanswered(broken)
     raise unanswered  # not above, for the reason given in _exchange
-
-
-async def _collect(first: bytes, content: aiohttp.StreamReader, into: Incoming, *, cap: int | None) -> None:
-    """Read the rest of a body of which ``first`` was read, or as much of all as ``cap`` bytes."""
-    chunk = first
-    while chunk:
-        room = len(chunk) if cap is None else cap - into.length
-        into.write(chunk[:room] if room < len(chunk) else chunk)
-        if room < len(chunk):
-            return
-        chunk = await content.readany()

@@ -1,4 +1,5 @@
-"""Whether delivered bytes are the image that was asked for. Work for a worker thread, but a glance at a small file.
+"""Whether delivered bytes are the image that was asked for. Work for a worker thread, but a glance at a small file, or
+at one that was looked at while it came.
 
 Looked at are both ends of a file, and that all of it can be read; all at once is held, and decoded, only what has so
 few bytes that it may be one flat colour, or a format whose ends do not tell.
@@ -33,7 +34,7 @@ MIN_AREA = 0.7
 """Least delivered area, as a share of what the tier should give. Vendors' tables vary by some per cent within a tier;
 the tier below has a quarter of the area."""
 GLANCE_BYTES = 2 * 1024 * 1024
-"""Largest file whose look without decoding is short enough for the event loop: about a millisecond, mostly base64."""
+"""Bytes that may be read in the event loop for a look without decoding: about a millisecond, mostly base64."""
 _AT_A_GLANCE = frozenset({ImageFormat.PNG, ImageFormat.JPEG})
 """Formats whose headers are read in no time, however hostile."""
 _TOLD_BY_ENDS = frozenset({ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.GIF})
@@ -84,14 +85,18 @@ class Delivered:
     """What was done to it that the caller should know of."""
 
 
-def verify(blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode: bool = True) -> Delivered:
+def verify(
+    blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode: bool = True, may_read: int = GLANCE_BYTES
+) -> Delivered:
     """Look at the bytes behind ``blob``. Raises NotDeliveredError with the first check that fails; without
-    ``may_decode`` MustDecodeError, and nothing else.
+    ``may_decode`` MustDecodeError, and nothing else, also where more than ``may_read`` bytes would have to be read that
+    nobody looked at yet.
 
     ``model`` must be the one ``request`` names; its tables say how large an image should be.
     """
     try:
-        seen = _seen(blob, may_decode=may_decode)
+        most = None if may_decode else may_read
+        seen = _seen(blob, most)
         measured = seen.measured
         format = _format(measured)
         pixels = (measured.width, measured.height)
@@ -99,6 +104,8 @@ def verify(blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode:
             _check_ratio(pixels, request)
             _check_area(pixels, request, model)
         if may_be_flat(seen.length, *pixels):
+            if seen.whole is None:
+                _may_be_read(seen.length, most)
             data = seen.whole or blob.read()
             if not is_plainly_not_flat(data):
                 if not may_decode:
@@ -119,27 +126,31 @@ class _Seen:
     """All its bytes, where they had to be held."""
 
 
-def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
+def _may_be_read(length: int, most: int | None) -> None:
+    if most is not None and length > most:
+        raise MustDecodeError
+
+
+def _seen(blob: Blob, most: int | None) -> _Seen:
     """Look at all of a blob, unless that was done while it came. Raises as ``verify`` and BlobDamagedError.
 
     What is no usable format, or one whose headers may be long to read, is work for a worker thread like decoding.
     """
     ends = blob.ends
     if ends is None:
-        head, tail, length = _ends_read(blob, may_decode=may_decode)
+        head, tail, length = _ends_read(blob, most)
     else:
         head, tail, length = ends.head, ends.tail, blob.length
-        if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
-            raise MustDecodeError
     if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
+    if most is not None and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+        raise MustDecodeError
     if length > len(head):
         measured = _measured_by_head(head)
         # The byte between them keeps both from making a mark together.
         if measured is not None and is_complete(head + b"\0" + tail, measured.format):
             return _Seen(measured, length, None)
-        if not may_decode and length > GLANCE_BYTES:
-            raise MustDecodeError
+        _may_be_read(length, most)
     data = head if length == len(head) else blob.read()
     try:
         measured = measure(data)
@@ -150,14 +161,14 @@ def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
     return _Seen(measured, length, data)
 
 
-def _ends_read(blob: Blob, *, may_decode: bool) -> tuple[bytes, bytes, int]:
+def _ends_read(blob: Blob, most: int | None) -> tuple[bytes, bytes, int]:
     """Both ends of a blob and its length, all of it having been read, a piece at a time. Raises BlobDamagedError."""
     head = tail = b""
     length = 0
     for piece in blob.pieces():
         if not head:
             head = piece
-            if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+            if most is not None and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
                 raise MustDecodeError
         tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
         length += len(piece)

@@ -39,7 +39,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         _serve_with_workers(settings, serving, WIND_UP_SECONDS)
         return
     stay_alone()
-    hold_on()
+    hold_on(settings.gateway_reply_memory)
     draining = Draining()
     app = create_app(settings, draining=draining)
     listener = listening(settings.gateway_host, settings.gateway_port)

@@ -35,7 +35,7 @@ def main() -> int:
     from app.serving.heap import hold_on
     from app.serving.server import DrainingServer
 
-    hold_on()
+    hold_on(settings.gateway_reply_memory)
     draining = Draining()
     try:
         app = create_app(settings, draining=draining, shared=shared)

@@ -79,6 +79,7 @@ def _own_world() -> Iterator[Case]:
         name="spool disk full",
         deed=deeds.DiskFull(),
         load=HEAVY,
+        settings={"GATEWAY_REPLY_MEMORY": "0"},  # otherwise most replies meet no disk
         signs=(signs.OWN_FAULT,),
         allowed=_OWN_FAULT,
     )

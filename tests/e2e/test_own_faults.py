@@ -18,9 +18,10 @@ def test_a_spool_folder_that_is_gone_is_our_own_fault(
     start: StartGateway, vendors: Vendors, tmp_path: Path, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The simulator's pictures compress too well to be spooled; a real 4K answer is ten times the threshold.
-    monkeypatch.setattr("providers.spool.SPOOL_THRESHOLD", 16 * 1024)
-    monkeypatch.setattr("providers.spool.STATED_THRESHOLD", 16 * 1024)
-    url = start(gateway_spool_dir=tmp_path / "gone")
+    for threshold in ("SPOOL_THRESHOLD", "STATED_THRESHOLD"):
+        for module in ("spool", "piece_spool"):
+            monkeypatch.setattr(f"providers.{module}.{threshold}", 16 * 1024)
+    url = start(gateway_spool_dir=tmp_path / "gone", gateway_reply_memory=0)
     response = ask(url, model=f"{provider}/nano-banana-2", size="4096x4096")
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"

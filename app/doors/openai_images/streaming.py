@@ -54,6 +54,8 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
         )
     )
     work.add_done_callback(lambda _: news.put_nowait(None))
+    under_way = [work]
+    del work
     asked = order.choices[0].request
     shown, most = 0, asked.partial_images * asked.n
     held: tuple[Delivered, Made] | None = None
@@ -62,30 +64,41 @@ async def events_of(own: Services, order: Order, kind: Kind) -> AsyncGenerator[E
             if isinstance(item, Made):
                 # The last image waits for the end, whose metadata it carries.
                 for image in item.images:
-                    if held is not None:
-                        yield _completed(kind, *held)
+                    event = None if held is None else _completed(kind, *held)
                     held = (image, item)
+                    if event is not None:
+                        yield event
             elif shown < most and (partial := await own.workers.run(interim, item, asked)) is not None:
                 yield _partial(kind, partial, asked, shown)
                 shown += 1
         try:
-            made = work.result()
+            made = under_way[0].result()
         except NotMadeError as failed:
             raise not_made(failed, order) from failed
         if held is None:
             raise internal_error()
-        yield _completed(kind, *held, made)
+        event = _completed(kind, *held, made)
+        # From here on the image lies nowhere but in its event, which lets go of it as the client reads.
+        under_way.clear()
+        held = None
+        del made
+        yield event
     except asyncio.CancelledError:
         if held is None or not own.draining.cancelling:
             raise
+        (work,) = under_way
         work.cancel()
         await asyncio.wait({work}, timeout=_LAST_SECONDS)
         ended_well = work.done() and not work.cancelled() and work.exception() is None
-        yield _completed(kind, *held, work.result() if ended_well else None)
+        event = _completed(kind, *held, work.result() if ended_well else None)
+        del work
+        yield event
     finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        del work  # a failure leads to this frame, and the task to it: they would keep each other, and the images
+        while under_way:
+            work = under_way.pop()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            del work  # a failure leads to this frame, and the task to it: they would keep each other, and the images
 
 
 def interim(blob: Blob, request: ImageRequest) -> Delivered | None:

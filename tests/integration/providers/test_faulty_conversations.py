@@ -258,7 +258,7 @@ async def test_a_job_is_cancelled_when_our_disk_fails(scene: Scene, tmp_path: Pa
         await peer.answer(bytes(5_000_000))
 
     scene.server.handler = job_server(status=large)
-    spoiled = Transport(spool_dir=tmp_path / "missing")
+    spoiled = Transport(spool_dir=tmp_path / "missing", reply_memory=0)
     scene.driver = Driver(spoiled)
     heard: list[str] = []
     failed = await scene.failure(queue_job(heard))

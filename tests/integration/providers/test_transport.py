@@ -16,7 +16,6 @@ from providers.blobs import Base64Blob, MemoryBlob
 from providers.credentials import StaticKey
 from providers.mapped import is_mapped
 from providers.pieced import PiecedText
-from providers.pieces import BUFFERED, buffered
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import AsBase64, HttpCall, Raw, Reply, Trust, Unanswered, json_body
 from providers.spool import STATED_THRESHOLD, SpoolFailedError
@@ -194,10 +193,9 @@ async def test_an_error_page_without_end_keeps_its_status_and_its_start(server: 
 @pytest.mark.parametrize("memory", [0, 3_000_000, 32_000_000])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_the_picture_of_a_large_answer_is_cut_out_wherever_there_is_room(
-    server: Loopback, transport: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, chunked: bool
+    server: Loopback, tmp_path: Path, memory: int, chunked: bool
 ) -> None:
-    assert buffered.free == BUFFERED
-    monkeypatch.setattr(buffered, "_free", memory)
+    transport = Transport(spool_dir=tmp_path, reply_memory=memory)
     picture = PICTURE * 3
     body = json.dumps({"parts": [{"text": "here"}, {"data": base64.b64encode(picture).decode()}], "big": True}).encode()
 
@@ -219,8 +217,7 @@ async def test_the_picture_of_a_large_answer_is_cut_out_wherever_there_is_room(
     assert any(is_mapped(span.data) for span in blob.text) is (memory < len(body))
     assert (blob.length, blob.read()) == (len(picture), picture)
     assert names_in(tmp_path) == []
-    del reply, blob
-    assert buffered.free == memory
+    await transport.close()
 
 
 async def test_a_spool_that_cannot_be_written_is_our_own_failure(server: Loopback, tmp_path: Path) -> None:
@@ -228,7 +225,7 @@ async def test_a_spool_that_cannot_be_written_is_our_own_failure(server: Loopbac
         await peer.answer(bytes(STATED_THRESHOLD + 1))
 
     server.handler = answer
-    transport = Transport(spool_dir=tmp_path / "missing")
+    transport = Transport(spool_dir=tmp_path / "missing", reply_memory=0)
     with pytest.raises(SpoolFailedError):
         await transport.send(POST, endpoint(server), KEY)
     await server.all_closed()

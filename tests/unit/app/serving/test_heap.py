@@ -13,7 +13,7 @@ from app.serving.heap import hold_on
 BODIES = (
     "import resource, sys\n"
     "from app.serving.heap import hold_on\n"
-    "if sys.argv[1] == 'held': assert hold_on()\n"
+    "if sys.argv[1] == 'held': assert hold_on(0)\n"
     "def faults(size):\n"
     "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
     "    for _ in range(50):\n"
@@ -28,7 +28,7 @@ BODIES = (
 MEMORY = (
     "from pathlib import Path\n"
     "from app.serving.heap import KEPT_BYTES, hold_on\n"
-    "hold_on()\n"
+    "hold_on(0)\n"
     "def held():\n"
     "    lines = Path('/proc/self/status').read_text().splitlines()\n"
     "    return next(int(line.split()[1]) for line in lines if line.startswith('VmRSS:'))\n"
@@ -61,4 +61,4 @@ def test_after_a_flood_no_more_is_kept_than_is_stated() -> None:
 @pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"])
 def test_what_the_operator_has_said_already_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "131072")
-    assert not hold_on()
+    assert not hold_on(0)
