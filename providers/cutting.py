@@ -20,14 +20,16 @@ from providers.spec.conversation import BLOB_KEY
 
 _MOST_TEXT = 128 * 1024
 """Bytes of a body beside its pictures. Vendors' replies have one to twenty thousand."""
-_MOST_QUOTES = 4000
+_MOST_QUOTES = 2000
 """Quotes in it, each of which costs a microsecond. Vendors' replies have some hundred."""
+_MOST_BACKSLASHES = 64
+"""In a row, before a quote."""
 _MOST_PICTURES = 64
 """Of each both ends are kept. Vendors' replies have one, at most some ten."""
 _MOST_ESCAPED = 64
 """Bytes of a picture's text from its first escape on. Padding that is written as escapes has twelve."""
 _BLANKS = re.compile(rb"[ \t\n\r]*")
-_QUOTE, _BACKSLASH, _COLON = b'"\\:'
+_COLON = ord(":")
 
 
 class _OutOfTheOrdinaryError(Exception):
@@ -121,10 +123,11 @@ class Cutter:
         self._add(piece[at:end])
         if quote >= 0:
             self._count_quote()
-            before = len(self._text) - 2
-            while before >= self._string and self._text[before] == _BACKSLASH:
-                before -= 1
-            if (len(self._text) - before) % 2 == 0:  # the quote is not escaped
+            before = self._text[max(self._string, len(self._text) - 1 - _MOST_BACKSLASHES) : -1]
+            backslashes = len(before) - len(before.rstrip(b"\\"))
+            if backslashes == _MOST_BACKSLASHES:
+                raise _OutOfTheOrdinaryError
+            if backslashes % 2 == 0:  # the quote is not escaped
                 self._string = -1
         if self._string >= 0 and len(self._text) - self._string >= CUT_THRESHOLD:
             self._begin_picture(self._came + end)
