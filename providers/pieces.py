@@ -58,6 +58,7 @@ class Memory:
             return False
         mine: asyncio.Future[None] = loop.create_future()
         self._waiting.append((count, mine))
+        self._hand_on()  # what was given since it was looked for, when nobody waited yet
         try:
             await asyncio.wait({mine}, timeout=seconds)
         except asyncio.CancelledError:
