@@ -120,5 +120,4 @@ class PieceSpool:
 
     def __del__(self) -> None:
         """Whoever drops it has freed it."""
-        if self._room:
-            self._memory.give(self._room)
+        self._memory.give(self._room + len(self._little))
