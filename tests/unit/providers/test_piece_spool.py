@@ -52,8 +52,10 @@ def in_memory(body: tuple[Span, ...]) -> int:
 @pytest.mark.parametrize("stated", [0, 1, STATED_THRESHOLD, None])
 async def test_a_body_that_may_be_small_takes_nothing_beforehand(stated: int | None) -> None:
     memory = Memory(LIMIT)
-    await PieceSpool(NOT_NEEDED, limit=LIMIT, stated=stated, memory=memory).find_room()
+    spool = PieceSpool(NOT_NEEDED, limit=LIMIT, stated=stated, memory=memory)
+    await spool.find_room()
     assert memory.free == LIMIT
+    assert spool.finish() == ()
 
 
 def test_a_body_of_a_small_stated_length_lies_in_memory_though_there_is_none() -> None:
@@ -195,6 +197,17 @@ async def test_less_than_was_stated_takes_no_more_than_it_is() -> None:
     body = filled(spool, MIB).finish()
     assert memory.free == 5 * MIB
     assert joined(body) == CONTENT[:MIB]
+
+
+@pytest.mark.parametrize("came", [0, 1, MIB, MIB + 1, 6 * MIB])
+async def test_room_that_was_found_is_free_again_when_the_body_is_dropped(came: int) -> None:
+    memory = Memory(6 * MIB)
+    spool = PieceSpool(NOT_NEEDED, limit=LIMIT, stated=6 * MIB, memory=memory)
+    await spool.find_room()
+    filled(spool, came)
+    assert memory.free == 0
+    del spool
+    assert memory.free == 6 * MIB
 
 
 sizes = st.lists(
