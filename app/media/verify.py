@@ -99,6 +99,8 @@ def verify(blob: Blob, request: ImageRequest, model: PublicModel, *, may_decode:
             _check_ratio(pixels, request)
             _check_area(pixels, request, model)
         if may_be_flat(seen.length, *pixels):
+            if not may_decode and seen.whole is None and seen.length > GLANCE_BYTES:  # it states very many pixels
+                raise MustDecodeError
             data = seen.whole or blob.read()
             if not is_plainly_not_flat(data):
                 if not may_decode:
@@ -129,7 +131,7 @@ def _seen(blob: Blob, *, may_decode: bool) -> _Seen:
         head, tail, length = _ends_read(blob, may_decode=may_decode)
     else:
         head, tail, length = ends.head, ends.tail, blob.length
-        if not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+        if length and not may_decode and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
             raise MustDecodeError
     if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
