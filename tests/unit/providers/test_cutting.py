@@ -155,7 +155,7 @@ def test_blanks_behind_a_picture_do_not_make_it_a_key(blanks: str, behind: str) 
 middle = len(LONG) // 2
 OUT_OF_THE_ORDINARY = {
     "a long key": f'{{"{LONG}": 1}}',
-    "a long key before blanks": f'{{"{LONG}" \n\t: 1}}',
+    "a long key before blanks": f'{{"{LONG}" \r\n\t: 1}}',
     "text cut short": f'{{"data": "{LONG[:-1]}"}}',
     "text cut shorter": f'{{"data": "{LONG[:-3]}"}}',
     "a damaged character in the middle": f'{{"data": "{LONG[:middle]}*{LONG[middle + 1 :]}"}}',
