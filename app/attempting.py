@@ -163,8 +163,8 @@ class Attempting:
         )
 
     async def _looked_at(self, result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...]:
-        """What ``_delivered`` says: here and now where that takes a millisecond, else in a worker thread, whose turn
-        alone would cost more than the look."""
+        """What ``_delivered`` says: here and now where that takes a millisecond, because there is little to read or it
+        was looked at while it came; else in a worker thread, whose turn alone would cost more than the look."""
         if sum([blob.length for blob in result.images if blob.ends is None]) <= GLANCE_BYTES:
             try:
                 return _delivered(result, job, fitted, at_a_glance=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pybase64
 
-from providers.data_url import HEAD_BYTES, data_url_head
+from providers.data_url import LONGEST_HEAD, data_url_head
 from providers.mapped import let_go
 from providers.spec.blob import PIECE_BYTES, Blob, BlobDamagedError, Ends
 from providers.spec.conversation import BLOB_KEY
@@ -278,7 +278,7 @@ def _as_blob(body: memoryview, start: int, end: int, escape: int, gather: Gather
                 text = memoryview(gather(_unescaped(body, start, escape, end)))
         except ValueError:
             return None
-    head = data_url_head(bytes(text[:HEAD_BYTES]))
+    head = data_url_head(bytes(text[:LONGEST_HEAD]))
     if head is None:
         return None
     begins, media_type = head

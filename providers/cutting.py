@@ -15,7 +15,7 @@ import pybase64
 
 from providers.blobs import CUT_THRESHOLD
 from providers.data_url import data_url_head
-from providers.spec.blob import HEAD_BYTES, TAIL_BYTES, Ends
+from providers.spec.blob import FIRST_BYTES, LAST_BYTES, Ends
 from providers.spec.conversation import BLOB_KEY
 
 _MOST_TEXT = 128 * 1024
@@ -237,9 +237,9 @@ class _Picture:
 
     def _keep_ends(self, decoded: bytes) -> None:
         self.length += len(decoded)
-        if len(self._head) < HEAD_BYTES:
-            self._head += decoded[: HEAD_BYTES - len(self._head)]
-        self._tail = decoded[-TAIL_BYTES:] if len(decoded) >= TAIL_BYTES else (self._tail + decoded)[-TAIL_BYTES:]
+        if len(self._head) < FIRST_BYTES:
+            self._head += decoded[: FIRST_BYTES - len(self._head)]
+        self._tail = decoded[-LAST_BYTES:] if len(decoded) >= LAST_BYTES else (self._tail + decoded)[-LAST_BYTES:]
 
     def ends(self) -> Ends | None:
         """Both ends of the whole picture; None when its text is cut short."""

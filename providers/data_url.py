@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD_BYTES = 256
+LONGEST_HEAD = 256
 """In which the data of a URL that is taken for one must begin."""
 
 
@@ -11,7 +11,7 @@ def data_url_head(text: bytes) -> tuple[int, str] | None:
     that holds no base64."""
     if text[:5].lower() != b"data:":
         return 0, ""
-    meta, comma, _ = text[:HEAD_BYTES].partition(b",")
+    meta, comma, _ = text[:LONGEST_HEAD].partition(b",")
     if not comma or not meta.lower().endswith(b";base64"):
         return None
     return len(meta) + 1, meta[5:].split(b";")[0].decode("ascii", "replace").lower()

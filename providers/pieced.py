@@ -10,7 +10,7 @@ import pybase64
 from providers.cutting import Found
 from providers.mapped import let_go
 from providers.pieces import Span, between, length_of
-from providers.spec.blob import HEAD_BYTES, PIECE_BYTES, TAIL_BYTES, Ends
+from providers.spec.blob import FIRST_BYTES, LAST_BYTES, PIECE_BYTES, Ends
 
 _TEXT_BYTES = PIECE_BYTES // 3 * 4
 
@@ -46,15 +46,15 @@ class PiecedText:
         for text in _regrouped(self.text, _TEXT_BYTES, group=4):
             yield pybase64.b64decode(text, validate=True)
 
-    def base64(self) -> LyingText:
+    def base64(self) -> TextAsItCame:
         """The text itself."""
-        return LyingText(self.text)
+        return TextAsItCame(self.text)
 
     def __repr__(self) -> str:
         return f"PiecedText({self.length} bytes, {self.media_type or 'unknown type'})"
 
 
-class LyingText:
+class TextAsItCame:
     """Base64 text as it lies. To be had once: each piece is let go of when the next is asked for, so that it need not
     wait for a client that takes its time over the rest."""
 
@@ -108,8 +108,8 @@ class PiecedFile:
     def of(cls, body: tuple[Span, ...], media_type: str = "") -> PiecedFile:
         """A body that is an image, looked at where it lies."""
         length = length_of(body)
-        (head,) = between(body, (0, min(length, HEAD_BYTES)))
-        (tail,) = between(body, (max(0, length - TAIL_BYTES), length))
+        (head,) = between(body, (0, min(length, FIRST_BYTES)))
+        (tail,) = between(body, (max(0, length - LAST_BYTES), length))
         ends = Ends(*(b"".join([span.data for span in end]) for end in (head, tail)))
         for span in body:
             let_go(span.data)

@@ -118,14 +118,16 @@ def between(body: tuple[Span, ...], *ranges: tuple[int, int]) -> list[tuple[Span
     copied. The ranges stand in order and do not overlap; the body is gone through once for all of them."""
     lying: list[tuple[Span, ...]] = []
     spans = iter(body)
-    span, begins, ends = Span(b""), 0, 0
+    span: Span | None = Span(b"")
+    begins = ends = 0
     for start, end in ranges:
         found: list[Span] = []
         at = start
-        while at < end:
-            while at >= ends:
-                span = next(spans)
-                begins, ends = ends, ends + len(span.data)
+        while span is not None and at < end:
+            if at >= ends:
+                span = next(spans, None)
+                begins, ends = ends, ends + (len(span.data) if span is not None else 0)
+                continue
             stop = min(end, ends)
             whole = at == begins and stop == ends
             found.append(span if whole else Span(memoryview(span.data)[at - begins : stop - begins], span.held))

@@ -11,10 +11,10 @@ import pybase64
 PIECE_BYTES = 384 * 1024
 """Of a piece of an image: 512 KiB as base64, decoded in 0.05 ms."""
 
-HEAD_BYTES = 64 * 1024
+FIRST_BYTES = 64 * 1024
 """Of an image, that are kept of its beginning when it was seen as it came: what comes before the pixels is shorter but
 in rare files, which are then read again."""
-TAIL_BYTES = 2048
+LAST_BYTES = 2048
 """The same of its end."""
 
 
@@ -40,7 +40,7 @@ class Ends:
     """Both ends of an image that was seen whole while it came, and can be read."""
 
     head: bytes
-    """All of it, when it has no more than ``HEAD_BYTES``."""
+    """All of it, when it has no more than ``FIRST_BYTES``."""
     tail: bytes
 
 

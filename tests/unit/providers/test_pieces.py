@@ -1,0 +1,305 @@
+"""Memory for large replies: never promised twice, given in the order it was asked for, and free again with its last
+user; and a body in several pieces is as good as one in one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from providers import pieces
+from providers.pieces import POINTLESS_S, Held, Memory, Span, between, length_of
+
+PATIENCE_S = 20.0
+LONG_S = 3600.0
+
+
+async def begun(memory: Memory, count: int, *, seconds: float = LONG_S) -> asyncio.Task[bool]:
+    """Somebody who waits for so many bytes."""
+    waiting = asyncio.create_task(memory.wait_for(count, seconds))
+    await asyncio.sleep(0)
+    return waiting
+
+
+async def soon(waiting: asyncio.Task[bool]) -> bool:
+    return await asyncio.wait_for(waiting, PATIENCE_S)
+
+
+async def turns() -> None:
+    """Let everybody who can go on do so."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_no_more_is_taken_than_there_is() -> None:
+    memory = Memory(10)
+    assert memory.take(7)
+    assert not memory.take(4)
+    assert memory.free == 3
+    assert memory.take(3)
+    assert memory.free == 0
+    memory.give(10)
+    assert memory.free == 10
+
+
+def test_what_has_to_be_taken_is_counted_though_it_is_not_there() -> None:
+    memory = Memory(10)
+    memory.overdraw(15)
+    assert memory.free == -5
+    memory.give(5)
+    assert memory.free == 0
+    assert not memory.take(1)
+    memory.give(10)
+    assert memory.take(10)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["take", "anyway", "give"]), st.integers(0, 12)), max_size=40))
+def test_the_books_balance(steps: list[tuple[str, int]]) -> None:
+    memory, free = Memory(20), 20
+    for what, count in steps:
+        if what == "take":
+            fits = count <= free
+            assert memory.take(count) is fits
+            free -= count * fits
+        elif what == "anyway":
+            memory.overdraw(count)
+            free -= count
+        else:
+            memory.give(count)
+            free += count
+        assert memory.free == free
+
+
+async def test_what_is_free_need_not_be_waited_for() -> None:
+    memory = Memory(10)
+    assert await memory.wait_for(10, 0)
+    assert memory.free == 0
+
+
+async def test_who_waits_has_it_as_soon_as_it_is_free_and_it_is_taken() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    waiting = await begun(memory, 6)
+    memory.give(5)
+    await turns()
+    assert not waiting.done()
+    memory.give(2)
+    assert await soon(waiting)
+    assert memory.free == 1
+
+
+async def test_who_comes_first_is_served_first_and_nobody_takes_before_them() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    large, small, last = [await begun(memory, count) for count in (8, 1, 5)]
+    memory.give(7)
+    await turns()
+    assert [large.done(), small.done(), last.done()] == [False] * 3
+    assert not memory.take(1)
+    assert memory.free == 7
+    memory.give(3)
+    assert await soon(large)
+    assert await soon(small)
+    assert memory.free == 1
+    assert not last.done()
+    memory.give(4)
+    assert await soon(last)
+    assert memory.free == 0
+    memory.give(1)
+    assert memory.take(1)
+
+
+async def test_who_waits_in_vain_has_nothing_and_stands_in_nobodys_way() -> None:
+    memory = Memory(10)
+    memory.take(8)
+    in_vain = await begun(memory, 9, seconds=0.05)
+    behind = await begun(memory, 2)
+    assert not behind.done()
+    assert await soon(in_vain) is False
+    assert await soon(behind)
+    assert memory.free == 0
+    memory.give(10)
+    assert memory.take(10)
+
+
+async def test_after_somebody_has_waited_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory(10)
+    memory.take(10)
+    assert not await memory.wait_for(1, 0.01)
+    assert await soon(asyncio.create_task(memory.wait_for(1, LONG_S))) is False
+    memory.give(1)
+    assert await memory.wait_for(1, LONG_S)
+    loop = asyncio.get_running_loop()
+    really = loop.time
+    monkeypatch.setattr(loop, "time", lambda: really() + POINTLESS_S + 1)
+    waiting = await begun(memory, 1)
+    assert not waiting.done()
+    memory.give(1)
+    assert await soon(waiting)
+
+
+async def test_who_is_served_makes_no_waiting_pointless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "POINTLESS_S", LONG_S)
+    memory = Memory(10)
+    memory.take(10)
+    for _ in range(2):
+        waiting = await begun(memory, 10)
+        assert not waiting.done()
+        memory.give(10)
+        assert await soon(waiting)
+
+
+async def test_more_than_there_ever_is_is_not_waited_for() -> None:
+    memory = Memory(10)
+    assert await soon(asyncio.create_task(memory.wait_for(11, LONG_S))) is False
+    memory.take(10)
+    waiting = await begun(memory, 10)  # nor has anybody waited in vain
+    memory.give(10)
+    assert await soon(waiting)
+
+
+async def test_who_is_cancelled_leaves_their_place_to_the_next() -> None:
+    memory = Memory(10)
+    memory.take(8)
+    cancelled, behind = await begun(memory, 9), await begun(memory, 2)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert await soon(behind)
+    assert memory.free == 0
+
+
+async def test_who_is_cancelled_when_it_was_theirs_already_gives_it_to_the_next() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    cancelled, behind = await begun(memory, 9), await begun(memory, 10)
+    memory.give(10)
+    await asyncio.sleep(0)
+    assert memory.free == 1
+    assert not cancelled.done()
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert await soon(behind)
+    assert memory.free == 0
+
+
+async def test_who_is_cancelled_has_not_waited_in_vain() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    cancelled = await begun(memory, 1)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    waiting = await begun(memory, 1)
+    memory.give(1)
+    assert await soon(waiting)
+
+
+async def test_what_another_thread_gives_wakes_who_waits() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    waiting = await begun(memory, 10)
+
+    def give() -> None:
+        time.sleep(0.05)  # until the event loop waits for something to happen
+        memory.give(10)
+
+    thread = threading.Thread(target=give)
+    thread.start()
+    assert await soon(waiting)
+    thread.join()
+    assert memory.free == 0
+
+
+async def test_what_is_given_just_before_somebody_begins_to_wait_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory(10)
+    memory.take(10)
+    loop = asyncio.get_running_loop()
+    really = loop.create_future
+
+    def while_another_thread_gives() -> asyncio.Future[None]:
+        monkeypatch.undo()
+        memory.give(10)
+        return really()
+
+    monkeypatch.setattr(loop, "create_future", while_another_thread_gives)
+    waiting = await begun(memory, 10)
+    assert await soon(waiting)
+    assert memory.free == 0
+
+
+def test_what_is_given_when_the_event_loop_of_those_who_wait_has_ended_is_counted() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(memory.wait_for(5, LONG_S))
+    loop.run_until_complete(asyncio.sleep(0))
+    waiting.cancel()
+    loop.close()
+    memory.give(10)
+    assert memory.free == 10
+
+
+def test_a_piece_counts_until_its_last_user_is_done() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    held = Held(b"0123456789", memory)
+    spans = (Span(held.data, held),)
+    first, second = between(spans, (0, 2), (5, 9))
+    del held
+    assert memory.free == 0
+    del spans, second
+    assert memory.free == 0
+    del first
+    assert memory.free == 10
+
+
+def test_a_piece_may_be_let_go_of_in_any_thread() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    helds = [Held(b"x", memory) for _ in range(10)]
+    threads = [threading.Thread(target=helds.pop) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert memory.free == 10
+
+
+bodies = st.lists(st.tuples(st.binary(max_size=9), st.sampled_from(["bytes", "view", "held"])), max_size=8)
+places = st.integers(0, 30)
+
+
+@settings(max_examples=300)
+@given(bodies, places, places)
+def test_what_is_between_two_places_is_what_is_between_them_in_the_whole(
+    parts: list[tuple[bytes, str]], start: int, end: int
+) -> None:
+    memory = Memory(100)
+    body = tuple(
+        Span(memoryview(data) if kind == "view" else data, Held(data, memory) if kind == "held" else None)
+        for data, kind in parts
+    )
+    whole = b"".join(data for data, _ in parts)
+    (found,) = between(body, (start, end))
+    assert b"".join(span.data for span in found) == whole[start:end]
+    assert length_of(found) == len(whole[start:end])
+    assert length_of(body) == len(whole)
+
+
+@settings(max_examples=300)
+@given(bodies, places, places)
+def test_nothing_is_copied_and_each_part_keeps_what_it_lies_in(
+    parts: list[tuple[bytes, str]], start: int, end: int
+) -> None:
+    memory = Memory(100)
+    body = tuple(Span(data, Held(data, memory)) for data, _ in parts)
+    for span in between(body, (start, end))[0]:
+        lies_in = span.data.obj if isinstance(span.data, memoryview) else span.data
+        assert span.held is not None
+        assert lies_in is span.held.data
