@@ -36,7 +36,8 @@ from providers.workers import Workers
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _THREAD_BYTES = 4 * 1024 * 1024
-"""Events, and bodies of one read, above this are cut in a worker thread; below, it takes less than a thread takes to begin (0.1 ms for 2 MB)."""
+"""Events, and bodies of one read, above this are cut in a worker thread; below, a thread takes longer to begin (0.1 ms
+for 2 MB)."""
 _READ_AHEAD = 64 * 1024
 """Bytes of a reply the HTTP library holds before it stops reading: twice this, and what came on top at once (256 KB).
 Four times as much made nothing faster, and each reply held 0.7 MB more."""

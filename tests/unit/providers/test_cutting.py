@@ -194,6 +194,14 @@ def test_what_is_out_of_the_ordinary_is_left_alone(name: str, size: int) -> None
     assert fed([body[at : at + size] for at in range(0, len(body), size)]) is None
 
 
+@pytest.mark.parametrize("ending", ["QQ==AAAA", "QQ==AA", "QUI=AAAA", "QQ==QQ==", "QQ=AA=", "A===", "====", "QQ==="])
+def test_padding_before_the_end_is_none_wherever_two_pieces_meet(ending: str) -> None:
+    body = f'["{LONG[:20_000]}{ending}"]'.encode()
+    for border in range(20_000, len(body)):
+        for next_border in range(border, len(body)):
+            assert fed([body[:border], body[border:next_border], body[next_border:]]) is None
+
+
 def test_what_is_just_ordinary_is_cut() -> None:
     for body in (json.dumps(["a"] * 1000), json.dumps([LONG, *["a"] * 999]), "[" + " " * 131_071):
         assert checked(body.encode(), [body.encode()])

@@ -83,7 +83,14 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if "one-by-one" in scope["path"]:
         del scope[PIECES]
     end_in_file = 1_000_003 if "file" in scope["path"] else 0
-    await PartsResponse(parts(memory, end_in_file=end_in_file), {})(scope, receive, send)
+    try:
+        await PartsResponse(parts(memory, end_in_file=end_in_file), {})(scope, receive, send)
+    except Exception as wrong:
+        failed.append(wrong)
+        raise
+
+
+failed: list[Exception] = []
 
 
 @pytest.fixture
@@ -92,6 +99,16 @@ def port() -> Iterator[int]:
         yield int(url.rpartition(":")[2])
     gc.collect()
     assert memory.free == MOST
+    assert failed == []
+
+
+def reading_slowly(port: int, path: str) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    client.settimeout(20)
+    client.connect(("127.0.0.1", port))
+    client.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+    return client
 
 
 PATHS = ["/memory", "/file", "/file/copied", "/one-by-one", "/file/one-by-one", "/file/copied/one-by-one"]
@@ -115,11 +132,7 @@ def test_answers_follow_each_other_on_one_connection(port: int) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_client_that_takes_its_time_has_all_of_it(port: int, path: str) -> None:
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-        client.settimeout(20)
-        client.connect(("127.0.0.1", port))
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+    with reading_slowly(port, path) as client:
         answer = bytearray(client.recv(1000))
         for pause in (0.1, 0.05, 0.02):
             time.sleep(pause)
@@ -134,8 +147,23 @@ def test_a_client_that_takes_its_time_has_what_it_has_taken_let_go_of(port: int)
         while taken < len(EXPECTED) * 3 // 4:
             taken += len(client.recv(100_000))
         until(lambda: memory.free > MOST - len(CONTENT) * 2 // 3)
-        assert memory.free < MOST
         rest(client)
+
+
+def test_what_a_client_has_not_taken_is_neither_sent_nor_let_go_of() -> None:
+    async def small(scope: Scope, receive: Receive, send: Send) -> None:
+        pieces = [CONTENT[at : at + 65_536] for at in range(0, len(CONTENT), 65_536)]
+        memory.overdraw(len(CONTENT))
+        text = TextAsItCame(tuple([Span(piece, Held(piece, memory)) for piece in pieces]))
+        await PartsResponse([text], {})(scope, receive, send)
+
+    with running(small, http=BoundedProtocol) as url, reading_slowly(int(url.rpartition(":")[2]), "/") as client:
+        answer = client.recv(1000)
+        time.sleep(0.3)
+        assert memory.free < MOST - len(CONTENT) // 4
+        answer += rest(client)
+    assert answer.partition(b"\r\n\r\n")[2] == CONTENT
+    assert memory.free == MOST
 
 
 @pytest.mark.parametrize("path", PATHS)
