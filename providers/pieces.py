@@ -1,6 +1,7 @@
 """Pieces: one body that lies in several places, the first of it in memory and the rest in a mapped file.
 
-What lies in memory is counted, for all bodies together, piece by piece, until the last who uses one is done.
+What lies in memory is counted, for all bodies together, piece by piece, until the last who uses one is done, or it is
+on its way to a client: of these, half a MiB may lie before a connection.
 """
 
 from __future__ import annotations
