@@ -19,9 +19,11 @@ _SMALL = 64 * 1024
 _BLOCK = 256 * 1024
 """Bytes they are put together to."""
 WAIT_S = 0.2
-"""Longest a large reply is left unread until there is memory for all of it. Replies that come at the same time would
-otherwise be read by turns, each a little, and none be through before all memory is taken: one after the other most of
-them need no file. An image takes 5 to 60 s to be made."""
+"""Longest a large reply is left unread until there is memory for all of it, while no other gets any. Replies that come
+at the same time would otherwise be read by turns, each a little, and none be through before all memory is taken: one
+after the other most of them need no file, and all are through sooner."""
+LONGEST_WAIT_S = 2.0
+"""And longest if others do. An image takes 5 to 60 s to be made."""
 
 
 class PieceSpool:
@@ -45,7 +47,7 @@ class PieceSpool:
     async def find_room(self) -> None:
         """Wait a moment for memory for a body that will be large. To be called before anything is written."""
         if self._stated is not None and self._stated > STATED_THRESHOLD and not self._scarce():
-            self._room = self._stated if await self._memory.wait_for(self._stated, WAIT_S) else 0
+            self._room = self._stated if await self._memory.wait_for(self._stated, WAIT_S, LONGEST_WAIT_S) else 0
 
     def write(self, chunk: bytes) -> None:
         """Add bytes. Raises BodyTooLargeError past the limit, SpoolFailedError when the disk takes no more."""

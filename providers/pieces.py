@@ -16,7 +16,7 @@ BUFFERED = 32 * 1024 * 1024
 files. A file costs a third of all work on a 4K image; with this, images that come and go quickly hardly ever meet one,
 and any number of slow ones takes no more. Small replies lie in memory all the same, and count."""
 POINTLESS_S = 5.0
-"""For how long nobody waits after somebody has waited in vain."""
+"""For how long nobody waits after somebody has waited while nobody was served."""
 
 
 class Memory:
@@ -29,6 +29,9 @@ class Memory:
         self._given: deque[int] = deque()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._pointless_until = 0.0
+        self._handed_on = 0
+        """How often somebody's waiting had an end."""
+        self._will_hand_on = False
 
     @property
     def free(self) -> int:
@@ -48,10 +51,11 @@ class Memory:
         self._settle()  # whoever only overdraws settles as well, or what is given would pile up
         self._free -= count
 
-    async def wait_for(self, count: int, seconds: float) -> bool:
-        """Take so many bytes as soon as they are free; whether they were within so many seconds.
+    async def wait_for(self, count: int, seconds: float, most_s: float) -> bool:
+        """Take so many bytes as soon as they are free; whether they were.
 
-        Those who come first are served first. Where it was in vain for somebody a moment ago it is known at once.
+        Those who come first are served first. Nobody waits longer than ``most_s``, nor longer than ``seconds`` in which
+        nobody was served; where that was so for somebody a moment ago it is known at once.
         """
         if self.take(count):
             return True
@@ -61,8 +65,14 @@ class Memory:
         mine: asyncio.Future[None] = loop.create_future()
         self._waiting.append((count, mine))
         self._hand_on()  # what was given since, by the collector or a thread, has woken nobody
+        ends_at = loop.time() + most_s
         try:
-            await asyncio.wait({mine}, timeout=seconds)
+            while not mine.done() and (left := ends_at - loop.time()) > 0:
+                handed_on = self._handed_on
+                await asyncio.wait({mine}, timeout=min(seconds, left))
+                if not mine.done() and seconds <= left and handed_on == self._handed_on:
+                    self._pointless_until = loop.time() + POINTLESS_S
+                    break
         except asyncio.CancelledError:
             if mine.done():
                 self.give(count)
@@ -71,24 +81,27 @@ class Memory:
             if not mine.done():
                 self._waiting.remove((count, mine))
                 self._hand_on()
-        if not mine.done():
-            self._pointless_until = loop.time() + POINTLESS_S
         return mine.done()
 
     def give(self, count: int) -> None:
         """They are free again. May be called in any thread, and while garbage is collected."""
         self._given.append(count)
+        if self._will_hand_on:
+            return
         with suppress(IndexError, RuntimeError):  # nobody waits, or their event loop has ended
             self._waiting[0][1].get_loop().call_soon_threadsafe(self._hand_on)
+            self._will_hand_on = True
 
     def _settle(self) -> None:
         while self._given:
             self._free += self._given.popleft()
 
     def _hand_on(self) -> None:
+        self._will_hand_on = False
         while self._waiting and self._waiting[0][0] <= self.free:
             count, whose = self._waiting.popleft()
             self._free -= count
+            self._handed_on += 1
             whose.set_result(None)
 
 

@@ -17,9 +17,9 @@ PATIENCE_S = 20.0
 LONG_S = 3600.0
 
 
-async def begun(memory: Memory, count: int, *, seconds: float = LONG_S) -> asyncio.Task[bool]:
+async def begun(memory: Memory, count: int, *, seconds: float = LONG_S, most_s: float = LONG_S) -> asyncio.Task[bool]:
     """Somebody who waits for so many bytes."""
-    waiting = asyncio.create_task(memory.wait_for(count, seconds))
+    waiting = asyncio.create_task(memory.wait_for(count, seconds, most_s))
     await asyncio.sleep(0)
     return waiting
 
@@ -75,7 +75,7 @@ def test_the_books_balance(steps: list[tuple[str, int]]) -> None:
 
 async def test_what_is_free_need_not_be_waited_for() -> None:
     memory = Memory(10)
-    assert await memory.wait_for(10, 0)
+    assert await memory.wait_for(10, 0, LONG_S)
     assert memory.free == 0
 
 
@@ -128,13 +128,44 @@ async def test_who_waits_in_vain_has_nothing_and_stands_in_nobodys_way() -> None
 async def test_after_somebody_has_waited_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory(10)
     memory.take(10)
-    assert not await memory.wait_for(1, 0.01)
-    assert await soon(asyncio.create_task(memory.wait_for(1, LONG_S))) is False
+    assert not await memory.wait_for(1, 0.01, LONG_S)
+    assert await soon(asyncio.create_task(memory.wait_for(1, LONG_S, LONG_S))) is False
     memory.give(1)
-    assert await memory.wait_for(1, LONG_S)
+    assert await memory.wait_for(1, LONG_S, LONG_S)
     loop = asyncio.get_running_loop()
     really = loop.time
     monkeypatch.setattr(loop, "time", lambda: really() + POINTLESS_S + 1)
+    waiting = await begun(memory, 1)
+    assert not waiting.done()
+    memory.give(1)
+    assert await soon(waiting)
+
+
+async def test_nobody_gives_up_while_others_are_served() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    others = [await begun(memory, 1) for _ in range(8)]
+    last = await begun(memory, 10, seconds=0.2)
+    for other in others:
+        await asyncio.sleep(0.05)
+        memory.give(1)
+        assert await soon(other)
+    assert not last.done()
+    memory.give(10)
+    assert await soon(last)
+
+
+async def test_but_not_for_ever_and_that_was_not_in_vain() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    others = [await begun(memory, 1) for _ in range(2)]
+    last = await begun(memory, 10, seconds=0.1, most_s=0.15)
+    await asyncio.sleep(0.01)
+    memory.give(1)
+    assert await soon(others[0])
+    assert await soon(last) is False
+    memory.give(1)
+    assert await soon(others[1])
     waiting = await begun(memory, 1)
     assert not waiting.done()
     memory.give(1)
@@ -154,7 +185,7 @@ async def test_who_is_served_makes_no_waiting_pointless(monkeypatch: pytest.Monk
 
 async def test_more_than_there_ever_is_is_not_waited_for() -> None:
     memory = Memory(10)
-    assert await soon(asyncio.create_task(memory.wait_for(11, LONG_S))) is False
+    assert await soon(asyncio.create_task(memory.wait_for(11, LONG_S, LONG_S))) is False
     memory.take(10)
     waiting = await begun(memory, 10)  # nor has anybody waited in vain
     memory.give(10)
@@ -236,7 +267,7 @@ def test_what_is_given_when_the_event_loop_of_those_who_wait_has_ended_is_counte
     memory = Memory(10)
     memory.take(10)
     loop = asyncio.new_event_loop()
-    waiting = loop.create_task(memory.wait_for(5, LONG_S))
+    waiting = loop.create_task(memory.wait_for(5, LONG_S, LONG_S))
     loop.run_until_complete(asyncio.sleep(0))
     waiting.cancel()
     loop.close()
