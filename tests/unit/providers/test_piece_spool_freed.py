@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ sizes = st.lists(
 )
 rooms = st.integers(0, 9 * MIB) | st.sampled_from([STATED_THRESHOLD + 1, 7 * MIB, 9 * MIB])
 stateds = st.sampled_from([None, 0, STATED_THRESHOLD, STATED_THRESHOLD + 1, 7 * MIB])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_short_wait() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(piece_spool, "WAIT_S", 0.001)
+        yield
 
 
 @pytest.fixture(scope="module")
