@@ -29,17 +29,23 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
         logging.disable(logging.CRITICAL)
     # The image library has a sentence for every entry of a damaged EXIF block: sixty thousand lines for one upload.
     warnings.filterwarnings("ignore", module=r"PIL\b")
-    terminal = sys.stderr.isatty()
+    as_lines: Processor
+    written_by: Callable[..., WrappedLogger]
+    if sys.stderr.isatty():
+        as_lines, written_by = structlog.dev.ConsoleRenderer(), structlog.WriteLoggerFactory(sys.stderr)
+    else:
+        # Bytes: they need no second encoding, and unlike text may be written by several threads at once.
+        as_lines, written_by = structlog.processors.JSONRenderer(_line), structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[
             *([] if worker is None else [_of_worker(worker)]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(_line),
+            as_lines,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # A line is written at once: several workers write to the same place.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=written_by,
         cache_logger_on_first_use=True,
     )
     logger = structlog.get_logger("gateway")
@@ -50,14 +56,14 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
     return say
 
 
-def _line(event: EventDict, default: Callable[[Any], Any]) -> str:
+def _line(event: EventDict, default: Callable[[Any], Any]) -> bytes:
     """JSON in ASCII, for whoever reads lines on a terminal. What is no plain value is shown as ``repr`` has it, which
     leaves out what is not to be seen."""
     if all(type(value) in _PLAIN for value in event.values()):
-        line = as_json(event, default=default).decode()
-        if line.isascii() and "\x7f" not in line:
+        line = as_json(event, default=default)
+        if line.isascii() and b"\x7f" not in line:
             return line
-    return json.dumps(event, default=default)
+    return json.dumps(event, default=default).encode("ascii")
 
 
 def _of_worker(place: int) -> Processor:

@@ -8,11 +8,19 @@ import os
 import sys
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # Several files run side by side on few cores: how long one example takes says nothing.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# A server's thread writes lines while a test reads what was captured. To the captured text that is a race which can end
+# the interpreter; to the bytes beneath it is none.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, lambda logger, name, event: repr(event).encode()],
+    logger_factory=structlog.BytesLoggerFactory(),
+)
 
 pytest.register_assert_rewrite("tests.contract.driving", "tests.contract.kit")
 
