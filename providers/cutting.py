@@ -65,10 +65,16 @@ class Cutter:
         self._found: list[Found] = []
         self._ordinary = True
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | memoryview) -> None:
         """Look at the next piece. Never raises, whatever is in it."""
-        if not self._ordinary:
-            return
+        picture = self._picture
+        # Nearly always; what is looked for otherwise cannot be in what was decoded.
+        known = picture is not None and picture.escaped is None and picture.take(memoryview(piece))
+        if self._ordinary and not known:
+            self._search(bytes(piece))
+        self._came += len(piece)
+
+    def _search(self, piece: bytes) -> None:
         at = 0
         try:
             while at < len(piece):
@@ -82,7 +88,6 @@ class Cutter:
             self._ordinary = False
             self._text.clear()
             self._picture = None
-        self._came += len(piece)
 
     def cut(self) -> tuple[bytes, tuple[Found, ...]] | None:
         """The body without its pictures, as ``blobs.cut`` has it, and these; None: it is to be cut there."""

@@ -28,23 +28,40 @@ class Incoming:
         self._spool = PieceSpool(directory, limit=limit, stated=stated, memory=memory)
         self._cutter = None if is_image else Cutter()
 
-    async def collect(self, first: bytes, more: Callable[[], Awaitable[bytes]], *, cap: int | None) -> None:
-        """Take a body of which ``first`` was read, or as much of all as ``cap`` bytes. ``more`` reads on; it gives
-        nothing at the end. Raises BodyTooLargeError, SpoolFailedError, and what ``more`` raises; then all is freed."""
+    async def collect(
+        self,
+        first: bytes,
+        more: Callable[[], Awaitable[bytes]],
+        *,
+        cap: int | None,
+        rest: Callable[[Incoming, int], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Take a body of which ``first`` was read, or as much of all as ``cap`` bytes.
+
+        ``more`` reads on; it gives nothing at the end. ``rest`` is told how much was read and may bring all that is
+        left; whether it did. Raises BodyTooLargeError, SpoolFailedError, and what both raise; then all is freed.
+        """
         with self._closed_on_error():
             await self._spool.find_room()
             chunk = first
             while chunk:
                 room = len(chunk) if cap is None else cap - self._spool.length
-                self._take(chunk[:room] if room < len(chunk) else chunk)
-                if room < len(chunk):
+                too_much = room < len(chunk)
+                chunk = chunk[:room] if too_much else chunk
+                self.keep(chunk)
+                self.look(chunk)
+                if too_much or (rest is not None and await rest(self, self._spool.length)):
                     return
                 chunk = await more()
 
-    def _take(self, chunk: bytes) -> None:
-        self._spool.write(chunk)
+    def look(self, part: bytes | memoryview) -> None:
+        """Look at what comes next. Never raises."""
         if self._cutter is not None:
-            self._cutter.feed(chunk)
+            self._cutter.feed(part)
+
+    def keep(self, piece: bytes | memoryview) -> None:
+        """Keep what comes next. Raises BodyTooLargeError, SpoolFailedError."""
+        self._spool.write(piece)
 
     def image(self, media_type: str) -> Blob:
         """The whole body as an image. Raises SpoolFailedError."""

@@ -49,8 +49,9 @@ class PieceSpool:
         if self._stated is not None and self._stated > STATED_THRESHOLD and not self._scarce():
             self._room = self._stated if await self._memory.wait_for(self._stated, WAIT_S, LONGEST_WAIT_S) else 0
 
-    def write(self, chunk: bytes) -> None:
-        """Add bytes. Raises BodyTooLargeError past the limit, SpoolFailedError when the disk takes no more."""
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Add bytes, which nobody changes any more. Raises BodyTooLargeError past the limit, SpoolFailedError when the
+        disk takes no more."""
         self.length += len(chunk)
         if self.length > self._limit:
             self.close()

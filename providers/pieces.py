@@ -86,9 +86,9 @@ class Memory:
     def give(self, count: int) -> None:
         """They are free again. May be called in any thread, and while garbage is collected."""
         self._given.append(count)
-        if self._will_hand_on:
+        if not self._waiting or self._will_hand_on:
             return
-        with suppress(IndexError, RuntimeError):  # nobody waits, or their event loop has ended
+        with suppress(IndexError, RuntimeError):  # nobody waits any more, or their event loop has ended
             self._waiting[0][1].get_loop().call_soon_threadsafe(self._hand_on)
             self._will_hand_on = True
 
@@ -110,7 +110,7 @@ class Held:
 
     __slots__ = ("_memory", "data")
 
-    def __init__(self, data: bytes, memory: Memory) -> None:
+    def __init__(self, data: bytes | memoryview, memory: Memory) -> None:
         """``memory`` is where ``data`` was taken from."""
         self.data = data
         self._memory = memory

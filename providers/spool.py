@@ -118,7 +118,7 @@ class Spool:
         self._little.clear()
         return whole
 
-    def _put(self, file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
+    def _put(self, file: IO[bytes], data: bytes | memoryview) -> None:
         try:
             with memoryview(data) as view:
                 done = 0
