@@ -59,7 +59,7 @@ def set_up_logging(*, quiet: bool = False, worker: int | None = None) -> Callabl
 def _line(event: EventDict, default: Callable[[Any], Any]) -> bytes:
     """JSON in ASCII, for whoever reads lines on a terminal. What is no plain value is shown as ``repr`` has it, which
     leaves out what is not to be seen."""
-    if all(type(value) in _PLAIN for value in event.values()):
+    if _PLAIN.issuperset(map(type, event.values())):
         line = as_json(event, default=default)
         if line.isascii() and b"\x7f" not in line:
             return line

@@ -190,14 +190,14 @@ class Transport:
         call: HttpCall,
         body: Bytes | Incoming,
     ) -> Reply:
-        reply = Reply(status, headers, first_byte_seconds=first_byte_s)
         if call.wants_image and 200 <= status < 300:
-            return replace(reply, blob=_image(body, _media_type(headers)))
+            blob = _image(body, _media_type(headers))
+            return Reply(status, headers, blob=blob, first_byte_seconds=first_byte_s)
         if isinstance(body, Incoming):
             skeleton, blobs = await body.document(self._workers)
         else:
             skeleton, blobs = await self._workers.run(cut, body) if len(body) > _THREAD_BYTES else cut(body)
-        return replace(reply, body=skeleton, blobs=blobs)
+        return Reply(status, headers, skeleton, blobs, first_byte_seconds=first_byte_s)
 
     def _events(self, response: aiohttp.ClientResponse, call: HttpCall, head: Reply) -> EventStream:
         events = Events(self._spool_dir, limit=self._limits.reply_bytes)

@@ -31,12 +31,11 @@ def parse_object(body: bytes, *, param: str = "body") -> dict[str, Any]:
     infinities, numbers too long to hold, nesting too deep, a top level that is no object. Text that is not valid
     Unicode (half of a surrogate pair) raises ``invalid_value`` naming the key it stands under.
     """
-    if sum(body.count(mark) for mark in (b"[", b"{", b",", b":")) > MAX_MARKS:
+    levels = body.count(b"{") + body.count(b"[")
+    if levels + body.count(b",") + body.count(b":") > MAX_MARKS:
         raise _unreadable(param, "it has too many parts")
     try:
-        document = json.loads(
-            body.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded
-        )
+        document = _DECODER.decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError as wrong:
         raise _unreadable(param, f"it is not UTF-8 (byte {wrong.start})") from None
     except json.JSONDecodeError as wrong:
@@ -47,7 +46,8 @@ def parse_object(body: bytes, *, param: str = "body") -> dict[str, Any]:
         raise _unreadable(param, str(wrong)) from None
     if not isinstance(document, dict):
         raise _unreadable(param, "its top level must be an object")
-    _refuse_depth(document, param)
+    if levels > MAX_DEPTH:
+        _refuse_depth(document, param)
     if _SURROGATE_ESCAPE.search(body):
         _refuse_lone_surrogates(document)
     return document
@@ -73,6 +73,9 @@ def _bounded(text: str) -> int:
     if len(text) > 40:
         raise _NumberError(f"the number {shown(text)} is too long")
     return int(text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded)
 
 
 def _unreadable(param: str, why: str) -> ParameterError:
