@@ -1,0 +1,233 @@
+"""Reading past the HTTP library: what is taken, in which buffers, by turns, and what is left to the library."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.client_proto import ResponseHandler
+
+from providers import straight
+from providers.straight import PIECE_BYTES, Rest
+
+TURN = straight._TURN_BYTES
+BODY = bytes(range(256)) * 4096 * 5
+"""5 MiB."""
+
+
+class Line:
+    """A connection, as far as it can be read or not."""
+
+    def __init__(self) -> None:
+        self.reading = True
+        self.closing = False
+        self.protocol: Any = None
+
+    def is_reading(self) -> bool:
+        return self.reading
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def set_protocol(self, protocol: Any) -> None:
+        assert not self.reading
+        self.protocol = protocol
+
+
+class Taker:
+    def __init__(self, fails_at: int = 1 << 40) -> None:
+        self.looked_at = b""
+        self.kept: list[memoryview] = []
+        self._fails_at = fails_at
+
+    def look(self, part: memoryview) -> None:
+        self.looked_at += part
+        if len(self.looked_at) >= self._fails_at:
+            raise ValueError("no more")
+
+    def keep(self, piece: memoryview) -> None:
+        self.kept.append(piece)
+        assert sum(map(len, self.kept)) == len(self.looked_at), "kept as soon as it is full, and looked at before"
+
+
+class Reading(straight._Reading):
+    """One that is fed by a test."""
+
+    def __init__(self, left: int, taker: Taker) -> None:
+        self.line = Line()
+        self.library = ResponseHandler(asyncio.get_running_loop())
+        transport: Any = self.line
+        super().__init__(self.library, transport, left, taker)
+
+    def comes(self, data: bytes, most: int = 1 << 40) -> int:
+        """How much is taken until there is nothing more, or this does not read for now."""
+        taken = 0
+        while taken < len(data) and self.line.reading:
+            room = self.get_buffer(-1)
+            count = min(len(room), most, len(data) - taken)
+            room[:count] = data[taken : taken + count]
+            self.buffer_updated(count)
+            taken += count
+        return taken
+
+
+async def begun(reading: Reading, silence_s: float | None = None) -> asyncio.Task[None]:
+    task = asyncio.create_task(reading.through(silence_s))
+    await asyncio.sleep(0)
+    assert reading.line.protocol is reading
+    return task
+
+
+@pytest.mark.parametrize("most", [999, 70_000, 1 << 40])
+@pytest.mark.parametrize("left", [PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES - 1, len(BODY)])
+async def test_all_that_is_left_is_taken_in_full_buffers_and_not_a_byte_more(left: int, most: int) -> None:
+    taker = Taker()
+    reading = Reading(left, taker)
+    task = await begun(reading)
+    taken = 0
+    while not task.done():
+        taken += reading.comes(BODY[taken:] + b"more", most)
+        await asyncio.sleep(0)
+    await task
+    assert taker.looked_at == b"".join(taker.kept) == BODY[:left]
+    assert [len(piece) for piece in taker.kept[:-1]] == [PIECE_BYTES] * ((left - 1) // PIECE_BYTES)
+    assert len({id(piece.obj) for piece in taker.kept}) == len(taker.kept)
+    assert (reading.line.protocol, reading.line.reading) == (reading.library, False)
+
+
+async def test_others_have_a_turn_after_so_many_bytes() -> None:
+    reading = Reading(len(BODY), Taker())
+    task = await begun(reading)
+    turns: list[int] = []
+    while not task.done():
+        turns.append(reading.comes(BODY[sum(turns) :]))
+        await asyncio.sleep(0)
+    assert turns == [TURN] * (len(BODY) // TURN)
+
+
+async def test_no_turn_is_begun_on_a_connection_that_closes_meanwhile() -> None:
+    reading = Reading(len(BODY), Taker())
+    task = await begun(reading)
+    assert reading.comes(BODY) == TURN
+    reading.line.closing = True
+    await asyncio.sleep(0)
+    assert not reading.line.reading
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_what_the_taker_raises_ends_it_and_no_more_is_read() -> None:
+    taker = Taker(fails_at=PIECE_BYTES + 5)
+    reading = Reading(len(BODY), taker)
+    task = await begun(reading)
+    assert reading.comes(BODY, 1000) < PIECE_BYTES + 1005
+    assert not reading.line.reading
+    with pytest.raises(ValueError, match="no more"):
+        await task
+    assert len(taker.kept) == 1
+    assert reading.line.protocol is reading.library
+
+
+async def test_silence_is_counted_from_what_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0, due=[])
+
+    def call_later(seconds: float, *what: Any) -> Any:
+        clock.due.append((seconds, *what))
+        return SimpleNamespace(cancel=lambda: None)
+
+    reading = Reading(len(BODY), Taker())
+    reading._loop = SimpleNamespace(time=lambda: clock.now, call_later=call_later)  # type: ignore[assignment]
+    reading._came_at = clock.now
+    task = await begun(reading, 60.0)
+    clock.now = 130.0
+    reading.comes(b"x")
+    clock.now = 160.0
+    seconds, look_out, *given = clock.due.pop()
+    assert seconds == 60.0
+    look_out(*given)
+    seconds, look_out, *given = clock.due.pop()
+    assert seconds == 30.0
+    await asyncio.sleep(0)
+    assert not task.done()
+    clock.now = 190.0
+    look_out(*given)
+    assert (clock.due, reading.line.reading) == ([], False)
+    with pytest.raises(TimeoutError):
+        await task
+
+
+async def test_a_connection_that_is_lost_is_lost_to_the_library_too_and_is_not_touched_again() -> None:
+    reading = Reading(len(BODY), Taker())
+    task = await begun(reading)
+    reading.library.transport = reading.line  # type: ignore[assignment]
+    reading.connection_lost(None)
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await task
+    assert reading.library.transport is None
+    assert (reading.line.protocol, reading.line.reading) == (reading, True)
+
+
+@pytest.mark.xfail(strict=True, reason="the library is not told")
+async def test_nobody_is_left_waiting_for_a_connection_to_take_more_of_the_request() -> None:
+    reading = Reading(len(BODY), Taker())
+    reading.library.pause_writing()
+    reading.resume_writing()
+    assert not reading.library.writing_paused
+    reading.pause_writing()
+    assert reading.library.writing_paused
+
+
+def reply(**other: Any) -> Any:
+    """Of 1 MiB, of which 1000 bytes were read."""
+    line = Line()
+    library = SimpleNamespace(read_timeout=1.0)
+    values: dict[str, Any] = {"total_bytes": 1000, "headers": {}, "library": library, "line": line, **other}
+    connection = SimpleNamespace(protocol=values["library"], transport=values["line"])
+    return SimpleNamespace(
+        connection=values.get("connection", connection),
+        content=SimpleNamespace(total_bytes=values["total_bytes"]),
+        headers=values["headers"],
+    )
+
+
+def at_rest(**how: bool) -> Line:
+    line = Line()
+    for name, value in how.items():
+        setattr(line, name, value)
+    return line
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"total_bytes": 1001},
+        {"headers": {"transfer-encoding": "chunked"}},
+        {"headers": {"content-encoding": "gzip"}},
+        {"connection": None},
+        {"library": None},
+        {"line": None},
+        {"line": at_rest(closing=True)},
+        {"line": at_rest(reading=False)},
+    ],
+    ids=str,
+)
+async def test_what_the_library_must_read_is_left_to_it_as_it_is(other: dict[str, Any]) -> None:
+    response = reply(**other)
+    assert await Rest(response, stated=1 << 20, silence_s=None).into(Taker(), 1000) is False
+    if response.connection is not None and response.connection.protocol is not None:
+        assert response.connection.protocol.read_timeout == 1.0
+
+
+async def test_what_little_is_left_is_left_to_the_library() -> None:
+    assert await Rest(reply(), stated=999 + PIECE_BYTES, silence_s=None).into(Taker(), 1000) is False
