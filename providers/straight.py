@@ -48,7 +48,8 @@ class Rest:
         """Take all that is left after ``read`` bytes. False, and nothing has happened, when there is little left or the
         library must read it: in chunks, compressed, or with some of it still in the library's hands.
 
-        Raises TimeoutError after a silence, OSError when the connection breaks, and what ``taker`` raises.
+        Raises TimeoutError after a silence, ServerDisconnectedError when the connection breaks, and what ``taker``
+        raises.
         """
         response, left = self._response, self._stated - read
         connection = response.connection
@@ -80,6 +81,7 @@ class _Reading(asyncio.BufferedProtocol):
         self._piece = bytearray()
         self._filled = 0
         self._turn = 0
+        self._tls = transport.get_extra_info("ssl_object") is not None
         self._lost = False
         self._came_at = self._loop.time()
         self._next_turn: asyncio.Handle | None = None
@@ -98,6 +100,12 @@ class _Reading(asyncio.BufferedProtocol):
                     pending.cancel()
             if not self._lost:
                 self._hand_to(self._library)
+
+    @property
+    def _to_the_end(self) -> bool:
+        """What is left is read without a pause, into one buffer: where the connection ends with the body, TLS throws
+        away what it holds of it, up to half a MiB, when nobody has room for that."""
+        return self._tls and self._left <= _TURN_BYTES
 
     def _hand_to(self, whom: asyncio.BaseProtocol) -> None:
         if self._transport.is_reading():  # which of a protocol's methods is called is settled when reading begins
@@ -127,26 +135,31 @@ class _Reading(asyncio.BufferedProtocol):
         """Where the next bytes are to go."""
         del sizehint
         if self._filled == len(self._piece):
-            self._piece, self._filled = _new_buffer(None, min(PIECE_BYTES, self._left)), 0
+            # One byte more than is left: whoever sends more than was stated is not asked again on this connection.
+            most = self._left + 1 if self._to_the_end else PIECE_BYTES
+            self._piece, self._filled = _new_buffer(None, min(most, self._left + 1)), 0
         return memoryview(self._piece)[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """They are there."""
         self._came_at = self._loop.time()
+        if nbytes > self._left:
+            self._library.force_close()
+            nbytes = self._left
         start, self._filled = self._filled, self._filled + nbytes
         self._left -= nbytes
         self._turn += nbytes
         try:
             self._taker.look(memoryview(self._piece)[start : self._filled])
-            if self._filled == len(self._piece):
-                piece, self._piece, self._filled = self._piece, bytearray(), 0
-                self._taker.keep(memoryview(piece))
+            if self._filled == len(self._piece) or not self._left:
+                piece, filled, self._piece, self._filled = self._piece, self._filled, bytearray(), 0
+                self._taker.keep(memoryview(piece)[:filled])
         except Exception as failed:  # noqa: BLE001 - raised where the body is waited for
             self._end(failed)
             return
         if not self._left:
             self._end()
-        elif self._turn >= _TURN_BYTES:
+        elif self._turn >= _TURN_BYTES and not self._to_the_end:
             self._turn = 0
             self._transport.pause_reading()
             self._next_turn = self._loop.call_soon(self._go_on)
@@ -154,6 +167,14 @@ class _Reading(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         if not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Some of the request may still be on its way."""
+        self._library.pause_writing()
+
+    def resume_writing(self) -> None:
+        """And goes on."""
+        self._library.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It broke, or ended before the body did."""

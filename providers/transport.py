@@ -1,4 +1,5 @@
-"""Transport: the only file that knows the HTTP library, opens a socket, or adds a credential to a request.
+"""Transport: calls to vendors. Nothing else adds a credential to a request, and only its helpers (``straight``,
+``public_only``) and ``fetching`` know the HTTP library too.
 
 One pooled client per endpoint, and one bare client for everything a reply points to on another origin: no credential
 ever enters that one, and it refuses to connect to addresses that are not public.

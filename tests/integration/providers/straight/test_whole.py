@@ -150,7 +150,6 @@ async def test_what_comes_while_nothing_was_asked_is_not_taken_for_the_next_answ
     assert await image(transport, server) == LARGE
 
 
-@pytest.mark.xfail(strict=True, reason="what follows the body is read when the connection is somebody else's")
 async def test_what_follows_the_body_is_neither_part_of_it_nor_the_next_answer(
     server: Loopback, transport: Transport
 ) -> None:
