@@ -232,16 +232,15 @@ def at_rest(**how: bool) -> Line:
 @pytest.mark.parametrize(
     "other",
     [
-        {"total_bytes": 1001},
-        {"headers": {"transfer-encoding": "chunked"}},
-        {"headers": {"content-encoding": "gzip"}},
-        {"connection": None},
-        {"library": None},
-        {"line": None},
-        {"line": at_rest(closing=True)},
-        {"line": at_rest(reading=False)},
+        pytest.param({"total_bytes": 1001}, id="more came"),
+        pytest.param({"headers": {"transfer-encoding": "chunked"}}, id="chunked"),
+        pytest.param({"headers": {"content-encoding": "gzip"}}, id="compressed"),
+        pytest.param({"connection": None}, id="no connection"),
+        pytest.param({"library": None}, id="no protocol"),
+        pytest.param({"line": None}, id="no transport"),
+        pytest.param({"line": at_rest(closing=True)}, id="closing"),
+        pytest.param({"line": at_rest(reading=False)}, id="not read"),
     ],
-    ids=str,
 )
 async def test_what_the_library_must_read_is_left_to_it_as_it_is(other: dict[str, Any]) -> None:
     response = reply(**other)
