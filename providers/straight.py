@@ -16,8 +16,10 @@ from aiohttp.client_proto import ResponseHandler
 PIECE_BYTES = 256 * 1024
 """Of one buffer: what has just been filled is still in the processor's cache when it is looked at. Twice as much is no
 faster, half of it slower by a third."""
-_TURN_BYTES = 1024 * 1024
+_TURN_BYTES = 512 * 1024
 """After as many others have their turn: the event loop would go on for as long as there is something to read."""
+_TLS_LAST_BYTES = 1024 * 1024
+"""More than TLS can hold back, encrypted and decrypted: half a MiB before it stops reading, and one read on top."""
 # A bytearray that is not cleared first, as Python's own are: a twelfth of all work on a large image. Nobody sees a byte
 # of it that was not filled.
 _new_buffer = ctypes.pythonapi.PyByteArray_FromStringAndSize
@@ -64,7 +66,9 @@ class Rest:
         library.read_timeout = None
         library.start_timeout()
         await _Reading(library, transport, left, taker).through(self._silence_s)
-        response.content.feed_eof()  # the connection is ready for another request
+        # The connection is ready for another request. Its parser still waits for this body: whatever comes before that
+        # request, which has a parser of its own, is taken for a part of it and dropped.
+        response.content.feed_eof()
         return True
 
 
@@ -77,7 +81,7 @@ class _Reading(asyncio.BufferedProtocol):
         self._left = left
         self._taker = taker
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] | None = None
         self._piece = bytearray()
         self._filled = 0
         self._turn = 0
@@ -89,6 +93,7 @@ class _Reading(asyncio.BufferedProtocol):
 
     async def through(self, silence_s: float | None) -> None:
         """Read to the end. The connection is the library's again then, whatever happens."""
+        self._ended = self._loop.create_future()
         self._hand_to(self)
         self._transport.resume_reading()
         self._look_out(silence_s)
@@ -100,12 +105,16 @@ class _Reading(asyncio.BufferedProtocol):
                     pending.cancel()
             if not self._lost:
                 self._hand_to(self._library)
+            # What is raised leads here, which must not lead to that: the collector comes late. And the event loop keeps
+            # this until the connection has another request.
+            self._ended = None
+            del self._taker
 
     @property
     def _to_the_end(self) -> bool:
         """What is left is read without a pause, into one buffer: where the connection ends with the body, TLS throws
-        away what it holds of it, up to half a MiB, when nobody has room for that."""
-        return self._tls and self._left <= _TURN_BYTES
+        away what it still holds of it when nobody has room for that."""
+        return self._tls and self._left <= _TLS_LAST_BYTES
 
     def _hand_to(self, whom: asyncio.BaseProtocol) -> None:
         if self._transport.is_reading():  # which of a protocol's methods is called is settled when reading begins
@@ -124,7 +133,7 @@ class _Reading(asyncio.BufferedProtocol):
     def _end(self, why: BaseException | None = None) -> None:
         if self._transport.is_reading() and not self._lost:
             self._transport.pause_reading()
-        if self._ended.done():
+        if self._ended is None or self._ended.done():
             return
         if why is None:
             self._ended.set_result(None)
@@ -136,8 +145,8 @@ class _Reading(asyncio.BufferedProtocol):
         del sizehint
         if self._filled == len(self._piece):
             # One byte more than is left: whoever sends more than was stated is not asked again on this connection.
-            most = self._left + 1 if self._to_the_end else PIECE_BYTES
-            self._piece, self._filled = _new_buffer(None, min(most, self._left + 1)), 0
+            whole = self._to_the_end or self._left <= PIECE_BYTES
+            self._piece, self._filled = _new_buffer(None, self._left + 1 if whole else PIECE_BYTES), 0
         return memoryview(self._piece)[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -179,5 +188,5 @@ class _Reading(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It broke, or ended before the body did."""
         self._lost = True
-        self._library.connection_lost(exc)
         self._end(aiohttp.ServerDisconnectedError())
+        self._library.connection_lost(exc)

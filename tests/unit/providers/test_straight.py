@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +16,7 @@ from aiohttp.client_proto import ResponseHandler
 from providers import straight
 from providers.straight import PIECE_BYTES, Rest
 
-TURN = straight._TURN_BYTES
+TURN, LAST = straight._TURN_BYTES, straight._TLS_LAST_BYTES
 BODY = bytes(range(256)) * 4096 * 5
 """5 MiB."""
 
@@ -127,8 +130,8 @@ async def test_over_tls_there_is_room_for_all_of_the_end_and_nobody_ceases_to_re
     reading = Reading(len(BODY), taker, tls=object())
     task = await begun(reading)
     taken = 0
-    while len(BODY) - taken > TURN:
-        taken += reading.comes(BODY[taken:-TURN], most)
+    while len(BODY) - taken > LAST:
+        taken += reading.comes(BODY[taken:-LAST], most)
         await asyncio.sleep(0)
     while taken < len(BODY):
         assert reading.line.reading
@@ -136,6 +139,31 @@ async def test_over_tls_there_is_room_for_all_of_the_end_and_nobody_ceases_to_re
         taken += reading.comes(BODY[taken:][:most])
     await task
     assert taker.looked_at == b"".join(taker.kept) == BODY
+
+
+async def test_over_tls_an_end_that_begins_in_the_middle_of_a_turn_is_read_without_a_pause() -> None:
+    body = BODY[:-300_000]
+    reading = Reading(len(body), Taker(), tls=object())
+    task = await begun(reading)
+    taken = 0
+    while len(body) - taken > LAST:
+        taken += reading.comes(body[taken:-LAST], 70_000)
+        await asyncio.sleep(0)
+    assert reading.line.reading
+    assert reading.comes(body[taken:], 70_000) == LAST
+    await task
+
+
+@pytest.mark.parametrize("tls", [None, object()])
+@pytest.mark.parametrize("left", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 4 * PIECE_BYTES, 5 * PIECE_BYTES])
+async def test_a_connection_on_which_more_came_than_was_stated_is_not_asked_again(left: int, tls: object) -> None:
+    reading = Reading(left, Taker(), tls=tls)
+    task = await begun(reading)
+    taken = 0
+    while not task.done():
+        taken += reading.comes(BODY[taken : left + 1])
+        await asyncio.sleep(0)
+    assert reading.library.should_close
 
 
 async def test_no_turn_is_begun_on_a_connection_that_closes_meanwhile() -> None:
@@ -161,6 +189,22 @@ async def test_what_the_taker_raises_ends_it_and_no_more_is_read() -> None:
     assert reading.line.protocol is reading.library
 
 
+async def test_what_the_taker_raises_keeps_nothing_for_the_collector_to_find() -> None:
+    reading = Reading(len(BODY), Taker(fails_at=1))
+    gone = weakref.ref(reading)
+    task = await begun(reading)
+    gc.disable()
+    try:
+        reading.comes(BODY)
+        with suppress(ValueError):
+            await task
+        del reading, task
+        await asyncio.sleep(0)  # until then the event loop has the task
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 async def test_silence_is_counted_from_what_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0, due=[])
 
@@ -169,7 +213,9 @@ async def test_silence_is_counted_from_what_came_last(monkeypatch: pytest.Monkey
         return SimpleNamespace(cancel=lambda: None)
 
     reading = Reading(len(BODY), Taker())
-    reading._loop = SimpleNamespace(time=lambda: clock.now, call_later=call_later)  # type: ignore[assignment]
+    reading._loop = SimpleNamespace(  # type: ignore[assignment]
+        time=lambda: clock.now, call_later=call_later, create_future=asyncio.get_running_loop().create_future
+    )
     reading._came_at = clock.now
     task = await begun(reading, 60.0)
     clock.now = 130.0
