@@ -67,27 +67,21 @@ class Cutter:
 
     def feed(self, piece: bytes | memoryview) -> None:
         """Look at the next piece. Never raises, whatever is in it."""
-        picture = self._picture
-        # Nearly always; what is looked for otherwise cannot be in what was decoded.
-        known = picture is not None and picture.escaped is None and picture.take(memoryview(piece))
-        if self._ordinary and not known:
-            self._search(bytes(piece))
-        self._came += len(piece)
-
-    def _search(self, piece: bytes) -> None:
+        if not self._ordinary:
+            return
         at = 0
         try:
             while at < len(piece):
                 if self._picture is not None:
                     at = self._in_picture(self._picture, piece, at)
-                elif self._string >= 0:
-                    at = self._in_string(piece, at)
-                else:
-                    at = self._between_strings(piece, at)
+                    continue
+                piece = bytes(piece)  # copied the first time at most, for a view cannot be searched
+                at = self._in_string(piece, at) if self._string >= 0 else self._between_strings(piece, at)
         except _OutOfTheOrdinaryError:
             self._ordinary = False
             self._text.clear()
             self._picture = None
+        self._came += len(piece)
 
     def cut(self) -> tuple[bytes, tuple[Found, ...]] | None:
         """The body without its pictures, as ``blobs.cut`` has it, and these; None: it is to be cut there."""
@@ -150,12 +144,14 @@ class Cutter:
         if b"\\" in so_far or b'"' in so_far or not self._picture.take(memoryview(so_far)[begins:]):
             raise _OutOfTheOrdinaryError
 
-    def _in_picture(self, picture: _Picture, piece: bytes, at: int) -> int:
+    def _in_picture(self, picture: _Picture, piece: bytes | memoryview, at: int) -> int:
+        view = memoryview(piece)
+        # Nearly always; what is looked for otherwise cannot be in what was decoded.
+        if picture.escaped is None and picture.take(view[at:]):
+            return len(piece)
+        piece = bytes(piece)
         if picture.escaped is not None:
             return self._in_escapes(picture, picture.escaped, piece, at)
-        view = memoryview(piece)
-        if picture.take(view[at:]):  # nearly always: what is looked for next cannot be in what was decoded
-            return len(piece)
         quote = piece.find(b'"', at)
         escape = piece.find(b"\\", at, quote if quote >= 0 else len(piece))
         stop = escape if escape >= 0 else quote

@@ -37,39 +37,31 @@ class Taker(Protocol):
         """Keep what was looked at since the last time, in a buffer that nobody else has."""
 
 
-class Rest:
-    """What is left of a reply's body after its first reads. ``stated`` is its length in bytes, ``silence_s`` the
-    longest time nothing may come in."""
+async def take_rest(
+    response: aiohttp.ClientResponse, taker: Taker, read: int, *, stated: int, silence_s: float | None
+) -> bool:
+    """Take all that is left of a body of ``stated`` bytes after ``read`` of them. False, and nothing has happened, when
+    there is little left or the library must read it: in chunks, compressed, or with some of it still in its hands.
 
-    def __init__(self, response: aiohttp.ClientResponse, *, stated: int, silence_s: float | None) -> None:
-        self._response = response
-        self._stated = stated
-        self._silence_s = silence_s
-
-    async def into(self, taker: Taker, read: int) -> bool:
-        """Take all that is left after ``read`` bytes. False, and nothing has happened, when there is little left or the
-        library must read it: in chunks, compressed, or with some of it still in the library's hands.
-
-        Raises TimeoutError after a silence, ServerDisconnectedError when the connection breaks, and what ``taker``
-        raises.
-        """
-        response, left = self._response, self._stated - read
-        connection = response.connection
-        if left < PIECE_BYTES or connection is None or response.content.total_bytes != read:
-            return False
-        if "transfer-encoding" in response.headers or "content-encoding" in response.headers:
-            return False
-        library, transport = connection.protocol, connection.transport
-        if library is None or transport is None or transport.is_closing() or not transport.is_reading():
-            return False
-        # Its own watch for silence ends; it is set anew for the connection's next request.
-        library.read_timeout = None
-        library.start_timeout()
-        await _Reading(library, transport, left, taker).through(self._silence_s)
-        # The connection is ready for another request. Its parser still waits for this body: whatever comes before that
-        # request, which has a parser of its own, is taken for a part of it and dropped.
-        response.content.feed_eof()
-        return True
+    Raises TimeoutError when nothing came for ``silence_s``, ServerDisconnectedError when the connection breaks, and
+    what ``taker`` raises.
+    """
+    connection, left = response.connection, stated - read
+    if left < PIECE_BYTES or connection is None or response.content.total_bytes != read:
+        return False
+    if "transfer-encoding" in response.headers or "content-encoding" in response.headers:
+        return False
+    library, transport = connection.protocol, connection.transport
+    if library is None or transport is None or transport.is_closing() or not transport.is_reading():
+        return False
+    # Its own watch for silence ends; it is set anew for the connection's next request.
+    library.read_timeout = None
+    library.start_timeout()
+    await _Reading(library, transport, left, taker).through(silence_s)
+    # The connection is ready for another request. Its parser still waits for this body: whatever comes before that
+    # request, which has a parser of its own, is taken for a part of it and dropped.
+    response.content.feed_eof()
+    return True
 
 
 class _Reading(asyncio.BufferedProtocol):

@@ -31,7 +31,7 @@ from providers.spec.adapter import Endpoint
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError
-from providers.straight import Rest
+from providers.straight import take_rest
 from providers.transport_limits import TransportLimits
 from providers.workers import Workers
 
@@ -179,7 +179,7 @@ class Transport:
             return first
         stated = response.content_length if ok else None
         incoming = Incoming(self._spool_dir, limit=limit, stated=stated, memory=self._memory, is_image=is_image)
-        rest = None if stated is None else Rest(response, stated=stated, silence_s=self._limits.read_s).into
+        rest = None if stated is None else partial(take_rest, response, stated=stated, silence_s=self._limits.read_s)
         await incoming.collect(first, content.readany, cap=None if ok else limit, rest=rest)
         return incoming
 

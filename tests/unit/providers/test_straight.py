@@ -14,7 +14,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from providers import straight
-from providers.straight import PIECE_BYTES, Rest
+from providers.straight import PIECE_BYTES, take_rest
 
 TURN, LAST = straight._TURN_BYTES, straight._TLS_LAST_BYTES
 BODY = bytes(range(256)) * 4096 * 5
@@ -290,10 +290,10 @@ def at_rest(**how: bool) -> Line:
 )
 async def test_what_the_library_must_read_is_left_to_it_as_it_is(other: dict[str, Any]) -> None:
     response = reply(**other)
-    assert await Rest(response, stated=1 << 20, silence_s=None).into(Taker(), 1000) is False
+    assert await take_rest(response, Taker(), 1000, stated=1 << 20, silence_s=None) is False
     if response.connection is not None and response.connection.protocol is not None:
         assert response.connection.protocol.read_timeout == 1.0
 
 
 async def test_what_little_is_left_is_left_to_the_library() -> None:
-    assert await Rest(reply(), stated=999 + PIECE_BYTES, silence_s=None).into(Taker(), 1000) is False
+    assert await take_rest(reply(), Taker(), 1000, stated=999 + PIECE_BYTES, silence_s=None) is False

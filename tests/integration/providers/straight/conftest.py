@@ -14,7 +14,7 @@ from providers import straight
 from providers.pieces import BUFFERED
 from providers.transport import Transport
 from tests.integration.providers.loopback import Loopback, loopback
-from tests.integration.providers.straight.replies import names_in
+from tests.integration.providers.test_transport import names_in
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
+from providers import straight
 from providers.credentials import StaticKey
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall, Unanswered
@@ -43,6 +44,13 @@ async def until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def being_read(call: Coroutine[Any, Any, object], readings: list[straight._Reading]) -> asyncio.Task[object]:
+    """The call, once a reading past the library has begun."""
+    task = asyncio.create_task(call)
+    await until(lambda: bool(readings))
+    return task
+
+
 def whole(body: bytes = LARGE, status: int = 200, **headers: str) -> Handler:
     async def answer(seen: Seen, peer: Peer) -> None:
         await peer.answer(body, status, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -52,7 +60,3 @@ def whole(body: bytes = LARGE, status: int = 200, **headers: str) -> Handler:
 
 async def half(_seen: Seen, peer: Peer) -> None:
     await peer.answer(LARGE[: 3 * MIB], length=len(LARGE))
-
-
-def names_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]

@@ -20,13 +20,14 @@ from tests.integration.providers.loopback import PATIENCE_S, Loopback, Peer, See
 from tests.integration.providers.straight.replies import (
     LARGE,
     MIB,
+    being_read,
     failure,
     half,
     image,
-    names_in,
     until,
     whole,
 )
+from tests.integration.providers.test_transport import names_in
 from tests.unit.providers.test_spool import no_file_larger_than
 
 
@@ -75,8 +76,7 @@ async def test_the_librarys_watch_for_silence_rests_while_the_body_comes(
     server: Loopback, transport: Transport, readings: list[straight._Reading]
 ) -> None:
     server.handler = half
-    call = asyncio.create_task(image(transport, server))
-    await until(lambda: bool(readings))
+    call = await being_read(image(transport, server), readings)
     assert readings[0]._library._read_timeout_handle is None
     assert readings[0]._watch is not None
     call.cancel()
@@ -87,8 +87,8 @@ async def test_cancelling_in_the_middle_closes_the_connection(
     server: Loopback, transport: Transport, readings: list[straight._Reading]
 ) -> None:
     server.handler = half
-    call = asyncio.create_task(image(transport, server))
-    await until(lambda: bool(readings) and readings[0]._left <= len(LARGE) - 2 * MIB)
+    call = await being_read(image(transport, server), readings)
+    await until(lambda: readings[0]._left <= len(LARGE) - 2 * MIB)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -103,8 +103,7 @@ async def test_closing_in_the_middle_ends_the_call(
     server: Loopback, transport: Transport, readings: list[straight._Reading]
 ) -> None:
     server.handler = half
-    call = asyncio.create_task(failure(transport, server))
-    await until(lambda: bool(readings))
+    call = await being_read(failure(transport, server), readings)
     await transport.close()
     assert await asyncio.wait_for(call, PATIENCE_S) == "the connection broke"
     await server.all_closed()
