@@ -18,6 +18,7 @@ from providers.spec.conversation import AbandonReason
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult, Warning
+from providers.spec.unguarded import unguarded
 from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.fallback import SHORTEST_TRY_S
@@ -30,6 +31,7 @@ LEAVE_SHARE = 0.5
 """Share of the request's remaining time that cancelling a try may take before the next one begins."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Begun:
     """A try that the board knows of."""
@@ -40,6 +42,7 @@ class Begun:
     ticket: Ticket
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A try that is over, and what it brought."""
@@ -53,6 +56,7 @@ class Ended:
     warnings: tuple[Warning, ...] = ()
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a try is for: the request, the model it names, its images as offers need them, and who watches."""

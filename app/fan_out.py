@@ -16,6 +16,7 @@ from providers.spec.blob import Blob
 from providers.spec.errors import Fault
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
+from providers.spec.unguarded import unguarded
 from routing.attempt import Attempt
 from routing.fallback import payments
 
@@ -23,6 +24,7 @@ SEEDS = 2**31
 """Seeds wrap around here: Google's is a signed 32-bit number, and the other vendors take this range too."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class AllMade:
     """What became of a request for one or more images. At least one was made."""
@@ -63,6 +65,7 @@ class AllMade:
         return any(part.simulated for part in self.parts)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class _Missing:
     """Images still to be made."""
@@ -81,6 +84,7 @@ class _Missing:
         return self.paid + payments(self.before)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A call's worth of images, and the work that makes them."""

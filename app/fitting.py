@@ -15,6 +15,7 @@ from providers.spec.capability import Capability
 from providers.spec.errors import Fault, ProviderError
 from providers.spec.request import ImageRequest
 from providers.spec.result import Warning
+from providers.spec.unguarded import unguarded
 from providers.workers import Workers
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ _SAYING = {
 _SHRUNK = Warning("image", "an input image has more bytes than this provider takes and was sent smaller")
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What an adapter is handed, what the caller is to be told if it delivers, and how its mask is enforced."""

@@ -19,6 +19,7 @@ from providers.spec.blob import Blob
 from providers.spec.conversation import AbandonReason
 from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
+from providers.spec.unguarded import unguarded
 from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.board import Board
@@ -33,6 +34,7 @@ from routing.verdict import Verdict, verdict
 from routing.wishes import NO_WISHES, RouteWishes
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A model that may serve a request: the request in its terms, and who sells it."""
@@ -45,6 +47,7 @@ class Choice:
     """What the caller is told about how the request was understood."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Made:
     """A request that ended in a verified image."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from providers.spec.errors import Fault, Spend
+from providers.spec.unguarded import unguarded
 from routing.offers import Offer
 
 REFUSALS_PER_TRY = 4
@@ -14,6 +15,7 @@ REFUSALS_PER_TRY = 4
 having met some; they are bounded all the same, because a vendor that never has room is asked in vain."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A finished try. ``fault`` None means a verified image was delivered."""

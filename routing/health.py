@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
+from providers.spec.unguarded import unguarded
 from routing.attempt import Attempt
 from routing.breaker import Breaker, BreakerState
 from routing.policy import Policy
@@ -33,6 +34,7 @@ class HealthState(StrEnum):
 CLOSED = Breaker()
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Health:
     """What is known about one offer. Times are unix seconds; the defaults are an offer nobody has tried.

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erf, exp, inf, log, sqrt
 
+from providers.spec.unguarded import unguarded
 from routing.knobs import Objective
 
 ENUMERATED = 5
@@ -27,6 +28,7 @@ _SURE_SIGMAS = 2.6
 _SQRT2 = sqrt(2.0)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Option:
     """An offer as the objective sees it."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from providers.spec.request import ImageRequest, Operation, Resolution
+from providers.spec.unguarded import unguarded
 from routing.offers import Offer
 
 Confidence = Literal["verified", "unverified"]
@@ -55,6 +56,7 @@ class QuotePart:
     amount: Decimal
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Quote:
     """What a request would cost at an offer, in USD, the parts it is the sum of, and the line they come from."""

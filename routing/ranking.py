@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import exp, inf
 
 from providers.spec.request import Resolution
+from providers.spec.unguarded import unguarded
 from routing.attempt_limit import attempt_limit_s
 from routing.health import Health, HealthState
 from routing.knobs import Objective, Priors
@@ -24,6 +25,7 @@ _NORMAL_QUANTILES = ((0.5, 0.0), (0.75, 0.6745), (0.9, 1.2816), (0.95, 1.6449), 
 """Quantiles of the standard normal distribution."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A capable offer with its price and its state."""

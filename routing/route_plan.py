@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from providers.spec.errors import Fault
 from providers.spec.request import Operation, Resolution
+from providers.spec.unguarded import unguarded
 from routing.health import Health, HealthState
 from routing.knobs import Objective
 from routing.offers import Offer
@@ -36,6 +37,7 @@ class Rejection:
     """What the request would cost there, where it could be served."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An offer that can serve the request, and what its rank rests on."""
@@ -62,6 +64,7 @@ class Candidate:
     """What would keep it from being asked, were there anybody else; None: nothing does."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
     """What to try for one request. Every offer is in it exactly once, as candidate or as rejection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from providers.spec.unguarded import unguarded
 from routing.route_plan import Candidate
 
 
@@ -40,6 +41,7 @@ class Waiting(StrEnum):
     """For the running try, until it is looked at for hedging."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Try:
     """Try this candidate now, for at most ``limit_s`` seconds."""
@@ -85,6 +87,7 @@ class GiveUp:
 Step = Try | Hedge | Wait | GiveUp
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Running:
     """A try under way."""

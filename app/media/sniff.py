@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.media.headers import bmff_is_whole, bmff_size, bmp_size, tiff_size
+from providers.spec.unguarded import unguarded
 
 Data = bytes | memoryview
 """A whole file: in memory, or mapped and looked at where it lies."""
@@ -55,6 +56,7 @@ class NotAnImageError(Exception):
     """The bytes are no image, or one whose header cannot be read. The message is ours and quotes no bytes."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What the header says: format, and stored width and height in pixels (an EXIF rotation is not applied)."""

@@ -26,6 +26,7 @@ from app.media.sniff import (
 from providers.spec.blob import Blob, BlobDamagedError
 from providers.spec.request import ImageRequest, OutputFormat
 from providers.spec.result import Warning
+from providers.spec.unguarded import unguarded
 
 RATIO_TOLERANCE = 0.08
 """Largest relative difference between the asked and the delivered ratio. Vendors drift by some per cent (1408x768 was
@@ -71,6 +72,7 @@ class MustDecodeError(Exception):
     """The picture has to be decoded to be judged, which is work for a worker thread."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """A verified image: its bytes by reference, what they really are, and how many."""
@@ -116,6 +118,7 @@ def verify(
     return Delivered(blob, format, measured.width, measured.height, seen.length)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """A whole image, as far as can be told without decoding it."""

@@ -15,6 +15,7 @@ from providers.spec.errors import DETAIL_LIMIT, Fault, Spend
 from providers.spec.excerpt import safe_excerpt, safe_text
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult, Usage
+from providers.spec.unguarded import unguarded
 
 FINISHED = frozenset({"STOP"})
 """``finishReason`` of a model that is content with what it made; some whole replies leave it out."""
@@ -26,6 +27,7 @@ _COUNT_LIMIT = 2**53
 """Beyond this a JSON number is no count of tokens."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Told:
     """The parts of an answer that matter, whatever was missing or of the wrong kind: of a whole one, or of as much of a

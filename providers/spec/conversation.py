@@ -27,6 +27,7 @@ from pydantic_core import from_json
 from providers.spec.blob import Blob
 from providers.spec.errors import DETAIL_LIMIT, Spend
 from providers.spec.result import ImageResult
+from providers.spec.unguarded import unguarded
 
 
 class Trust(StrEnum):
@@ -59,6 +60,7 @@ BodyPart = bytes | Raw | AsBase64
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """One HTTP exchange an adapter asks for. Credentials are never in it: transport adds them."""
@@ -103,6 +105,7 @@ class Interim:
 BLOB_KEY = "$image-gateway-blob"
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back. Header names are lower case. Long base64 strings were cut out of ``body`` into ``blobs``."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from providers.spec.blob import Blob
+from providers.spec.unguarded import unguarded
 
 
 class Operation(StrEnum):
@@ -59,6 +60,7 @@ Options = Mapping[str, object]
 _NO_OPTIONS: Mapping[str, Options] = MappingProxyType({})
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
     """One caller's wish. ``None`` always means "the model's default".

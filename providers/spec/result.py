@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from providers.spec.blob import Blob
+from providers.spec.unguarded import unguarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Warning:
     message: str
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens the vendor says it counted. Zero where it says nothing."""
@@ -27,6 +29,7 @@ class Usage:
     thought_tokens: int = 0
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class ImageResult:
     """Delivered images, in order; at least one. Not yet verified: whoever acts must look at the bytes."""

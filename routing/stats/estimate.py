@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp
 
+from providers.spec.unguarded import unguarded
 
+
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Figures for ranking. Latency of a success is taken as log-normal. Seconds throughout; shares from 0 to 1."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc, exp, log, pi, sqrt
 
+from providers.spec.unguarded import unguarded
 from routing.knobs import StatisticsKnobs
 from routing.stats.decay import DecayedSums
 
@@ -24,6 +25,7 @@ _TAIL_SIGMAS = 8.0
 """From here on the tail of the normal distribution is taken by its asymptote; the exact form runs out of digits."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Level:
     """Where latencies lie, as logarithms of seconds at 1K."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
 from providers.spec.request import Operation, Resolution
+from providers.spec.unguarded import unguarded
 from routing.attempt import Attempt
 
 
@@ -30,6 +31,7 @@ class OutcomeKind(StrEnum):
     """The content was refused: about the prompt, counted apart and never as a failure."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One finished try as statistics see it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
+from providers.spec.unguarded import unguarded
 from routing.knobs import StatisticsKnobs
 from routing.stats.decay import DecayedSums
 
@@ -52,6 +53,7 @@ class SuccessSums:
             self.all_tries.add_sums(at, tries + refused, refused, refused)
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class SuccessFigures:
     """Probabilities and shares, from 0 to 1."""

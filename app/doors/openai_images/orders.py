@@ -21,12 +21,14 @@ from app.gateway import Choice
 from app.media.inputs import InputError, Prepared
 from app.services import Services
 from providers.spec.result import Warning
+from providers.spec.unguarded import unguarded
 from routing.wishes import objective_of
 
 URL_NAMES = "dall-e-"
 """Names of models whose clients read nothing but ``url``: at OpenAI these answered with URLs unless asked otherwise."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a caller ordered."""
