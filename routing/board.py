@@ -243,7 +243,7 @@ class Board:
 
     def _judge(self, ticket: Ticket, attempt: Attempt, before: Attempt | None, now: float) -> None:
         """What the attempt says about the offer's figures, breaker and health; others are told."""
-        outcome = outcome_of(attempt, ticket.key.operation, ticket.key.resolution)
+        outcome = outcome_of(attempt, ticket.key)
         turned = False
         if outcome is not None:
             if before is not None and before.fault in SHARED_CAUSE and outcome.kind is not OutcomeKind.REFUSED:
