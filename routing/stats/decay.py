@@ -54,7 +54,7 @@ class DecayedSums:
     def sums(self, now: float) -> tuple[float, float, float]:
         """Weight, total and squares as of ``now``; a ``now`` before the latest event counts as that event's time."""
         age = now - self.at
-        if age <= 0.0:
+        if age <= 0.0 or not self.weight:
             return self.weight, self.total, self.squares
         left = 0.5 ** (age / self.half_life_s)
         return self.weight * left, self.total * left, self.squares * left

@@ -40,37 +40,51 @@ class Level:
 class Latency:
     """What deliveries say about the latency of one key. Mutable, no clock."""
 
-    __slots__ = ("_back", "_down", "_kept", "_knobs", "_scored_at", "_siblings", "_up", "_window", "long_run")
+    __slots__ = ("_back", "_down", "_kept", "_knobs", "_scored_at", "_up", "_window", "long_run", "told")
 
     def __init__(self, knobs: StatisticsKnobs) -> None:
         self._knobs = knobs
         self.long_run = DecayedSums(knobs.long_run_half_life_s)
         self._window = DecayedSums(knobs.latency_half_life_s)
-        self._siblings = DecayedSums(knobs.latency_half_life_s)
-        """The other tiers' samples, at their small weight."""
+        self.told = self._window
+        """What siblings hear of this tier: its window, but for what a sibling's change of level has put out of date."""
         self._kept: deque[tuple[float, float]] = deque(maxlen=knobs.change_keep)
         self._up = 0.0
         self._down = 0.0
         self._back = 0.0
         self._scored_at = 0.0
 
-    def level(self, others: DecayedSums, prior: float, now: float) -> Level:
-        """The level at ``now``. ``others``: the long run of all tiers, this one included; ``prior``: the offer's.
+    def level(self, tiers: Sequence[Latency], prior: float, now: float) -> Level:
+        """The level at ``now``. ``tiers``: all that were tried; ``prior``: the offer's.
 
         The long run starts from what the other tiers say about the offer, the window from the long run. How much this
         tier differs from its size factor is learned from the long run and applied to what siblings say at present.
         """
         knobs = self._knobs
         own, own_total, _ = self.long_run.sums(now)
-        other, other_total, _ = others.sums(now)
-        other = max(0.0, other - own)
-        # What is left of a difference between equals is rounding, and must not be divided by.
-        other_total = other_total - own_total if other > 1e-6 else 0.0
+        other = other_total = sibling = sibling_total = sibling_squares = 0.0
+        latest = now
+        for tier in tiers:
+            if tier is not self and tier.told.at > latest:
+                latest = tier.told.at
+        for tier in tiers:
+            if tier is not self:
+                weight, total, _ = tier.long_run.sums(now)
+                other += weight
+                other_total += total
+                # As of one time for all, so that they keep their weights beside each other.
+                weight, total, squares = tier.told.sums(latest)
+                sibling += weight
+                sibling_total += total
+                sibling_squares += squares
         long_run = (own_total + (prior + other_total) / (1.0 + other)) / (own + 1.0)
 
         weight, total, squares = self._window.sums(now)
-        sibling, sibling_total, sibling_squares = self._siblings.sums(now)
         if sibling > 0.0:
+            share = knobs.sibling_weight
+            sibling *= share
+            sibling_total *= share
+            sibling_squares *= share
             if own > 1e-6 and other > 1e-6:
                 known = own / (own + _FACTOR_PSEUDO) * (other / (other + _FACTOR_PSEUDO))
                 shift = known * (own_total / own - other_total / other)
@@ -91,44 +105,38 @@ class Latency:
             long_run=long_run,
         )
 
-    def add(self, at: float, value: float, before: Level) -> list[tuple[float, float]] | None:
-        """Count one own delivery, given the level ``before`` it.
+    def add(self, at: float, value: float, before: Level) -> bool:
+        """Count one own delivery, given the level ``before`` it. Whether it shows that the level has changed.
 
-        When it shows that the level has changed, the window keeps only the last samples, or only this one if the
-        latency is back at the long run; they are returned, because what siblings know is then out of date as well.
+        Then the window keeps only the last samples, or only this one if the latency is back at the long run; what
+        siblings have told is out of date as well.
         """
         changed = self._changed(at, value, before)
-        self.long_run.add(at, value)
+        square = value * value
+        self.long_run.add_sums(at, 1.0, value, square)
         if changed:
             self._window.clear()
             for kept_at, kept in self._kept:
                 self._window.add(kept_at, kept)
-            self._siblings.clear()
+            self.told = self._window
             self._up = self._down = self._back = 0.0
-            return list(self._kept)
-        self._window.add(at, value)
-        return None
+            return True
+        self._window.add_sums(at, 1.0, value, square)
+        if self.told is not self._window:
+            self.told.add_sums(at, 1.0, value, square)
+        return False
 
-    def hear(self, at: float, value: float) -> None:
-        """Count a sibling's delivery."""
-        self._siblings.add(at, value, self._knobs.sibling_weight)
-
-    def hear_anew(self, samples: Sequence[tuple[float, float]]) -> None:
-        """Forget what siblings said: one of them has changed its level, and these are its samples since."""
-        self._siblings.clear()
-        for at, value in samples:
-            self.hear(at, value)
+    def out_of_date(self) -> None:
+        """A sibling has changed its level: what this tier has told it and the others speaks of a time that is over."""
+        self.told = DecayedSums(self._knobs.latency_half_life_s)
 
     def absorb(self, at: float, weight: float, total: float, squares: float, *, window: bool) -> None:
         """Count deliveries summed up elsewhere; into the window too where ``window`` says so. Changes go unnoticed."""
         self.long_run.add_sums(at, weight, total, squares)
         if window:
             self._window.add_sums(at, weight, total, squares)
-
-    def absorb_siblings(self, at: float, weight: float, total: float, squares: float) -> None:
-        """The same for a sibling's deliveries."""
-        share = self._knobs.sibling_weight
-        self._siblings.add_sums(at, share * weight, share * total, share * squares)
+            if self.told is not self._window:
+                self.told.add_sums(at, weight, total, squares)
 
     def _changed(self, at: float, value: float, before: Level) -> bool:
         """Whether the window has to go; ``_kept`` then holds what remains of it."""

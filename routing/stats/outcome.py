@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from providers.spec.errors import FAULT_TABLE, Fault, HealthEffect
 from providers.spec.request import Operation, Resolution
@@ -11,8 +12,7 @@ from providers.spec.unguarded import unguarded
 from routing.attempt import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class StatKey:
+class StatKey(NamedTuple):
     """What figures are kept for: an offer, an operation and a resolution tier."""
 
     offer: str
@@ -44,8 +44,8 @@ class Outcome:
     first_byte_s: float | None = None
 
 
-def outcome_of(attempt: Attempt, operation: Operation, resolution: Resolution | None) -> Outcome | None:
-    """What the attempt says about its offer; None when it says nothing.
+def outcome_of(attempt: Attempt, key: StatKey) -> Outcome | None:
+    """What the attempt says about its offer, counted under the key; None when it says nothing.
 
     Bad requests, what an offer cannot do, hang-ups, rate limits, our own faults, and whatever the caller's deadline cut
     short say nothing about how well the offer works.
@@ -58,5 +58,4 @@ def outcome_of(attempt: Attempt, operation: Operation, resolution: Resolution | 
         return None
     else:
         kind = OutcomeKind.FAILED
-    key = StatKey(attempt.offer.key, operation, resolution)
     return Outcome(key, kind, attempt.ended_at, attempt.seconds, attempt.first_byte_seconds)

@@ -19,16 +19,17 @@ from routing.stats.windows import Windows
 class _Group:
     """What the tiers of one offer and operation know together."""
 
-    __slots__ = ("failures", "long_run", "members", "prior", "prior_log", "success")
+    __slots__ = ("failures", "latencies", "prior", "prior_log", "successes")
 
-    def __init__(self, knobs: StatisticsKnobs, prior: Priors, failures: DecayedSums) -> None:
+    def __init__(self, prior: Priors, failures: DecayedSums) -> None:
         self.prior = prior
         self.prior_log = log(prior.seconds)
-        self.success = SuccessSums(knobs)
-        self.long_run = DecayedSums(knobs.long_run_half_life_s)
         self.failures = failures
         """Seconds of failed tries, of the offer as a whole."""
-        self.members: list[_Tier] = []
+        self.successes: list[SuccessSums] = []
+        """Of the tiers that were tried; the others have nothing to tell their siblings."""
+        self.latencies: list[Latency] = []
+        """Of the same."""
 
 
 class _Tier:
@@ -44,6 +45,13 @@ class _Tier:
         self.latency = Latency(knobs)
         self.samples = 0
         self.windows: Windows | None = None
+
+    def tried(self, times: int) -> None:
+        """Count tries that delivered or failed."""
+        if times and not self.samples:
+            self.group.successes.append(self.success)
+            self.group.latencies.append(self.latency)
+        self.samples += times
 
 
 class Statistics:
@@ -71,23 +79,18 @@ class Statistics:
         if outcome.kind is OutcomeKind.REFUSED:
             tier.success.refused(at)
             return
-        tier.samples += 1
+        tier.tried(1)
         delivered = outcome.kind is OutcomeKind.DELIVERED
         tier.success.tried(at, delivered=delivered)
-        group.success.tried(at, delivered=delivered)
         if not delivered:
             group.failures.add(at, entry.seconds)
             return
         value = entry.log_seconds - tier.shift
-        changed = tier.latency.add(at, value, tier.latency.level(group.long_run, group.prior_log, at))
-        group.long_run.add(at, value)
-        for other in group.members:
-            if other is tier:
-                continue
-            if changed is None:
-                other.latency.hear(at, value)
-            else:
-                other.latency.hear_anew(changed)
+        latency = tier.latency
+        if latency.add(at, value, latency.level(group.latencies, group.prior_log, at)):
+            for other in group.latencies:
+                if other is not latency:
+                    other.out_of_date()
 
     def estimate(self, key: StatKey, *, now: float, running: Sequence[float] = ()) -> Estimate:
         """What is known of the key at ``now``; ``running``: unix seconds at which its tries under way began."""
@@ -95,8 +98,8 @@ class Statistics:
         tier = self._tiers.get(key) or self._new_tier(key)
         group = tier.group
         prior = group.prior
-        success = success_figures(tier.success, group.success, prior.success, knobs, now)
-        level = tier.latency.level(group.long_run, group.prior_log, now)
+        success = success_figures(tier.success, group.successes, prior.success, knobs, now)
+        level = tier.latency.level(group.latencies, group.prior_log, now)
         middle = with_running(level, tier.shift, running, now, knobs) if running else level.middle
         failures, failure_total, _ = group.failures.sums(now)
         pseudo = knobs.failure_pseudo
@@ -117,9 +120,8 @@ class Statistics:
         """Forget the fast success window of all keys of that offer: it is back, and its outage no longer counts."""
         for (of_offer, _), group in self._groups.items():
             if of_offer == offer:
-                group.success.fast.clear()
-                for tier in group.members:
-                    tier.success.fast.clear()
+                for success in group.successes:
+                    success.fast.clear()
 
     def windows(self, key: StatKey) -> Windows | None:
         """The key's windows as counted here; None while nothing was."""
@@ -146,9 +148,8 @@ class Statistics:
         """
         tier = self._tiers.get(key) or self._new_tier(key)
         group = tier.group
-        tier.samples += slice.delivered + slice.failed
+        tier.tried(slice.delivered + slice.failed)
         tier.success.absorb(at, slice.delivered, slice.failed, slice.refused, fast=recent)
-        group.success.absorb(at, slice.delivered, slice.failed, 0, fast=recent)
         if slice.failed:
             # Of failures only the sum of seconds is kept, and only their mean is asked for.
             group.failures.add_sums(at, slice.failed, slice.failure_ms / 1000.0, 0.0)
@@ -158,11 +159,6 @@ class Statistics:
         squares = slice.log_squares - shift * (2.0 * total - shift * count)
         total -= shift * count
         tier.latency.absorb(at, count, total, squares, window=recent)
-        group.long_run.add_sums(at, count, total, squares)
-        if recent:
-            for other in group.members:
-                if other is not tier:
-                    other.latency.absorb_siblings(at, count, total, squares)
 
     def load(self, key: StatKey, granularity: str, start: int, slice: Slice) -> None:
         """Add a stored slice to the key's windows; raises as ``Windows.load`` does."""
@@ -180,11 +176,10 @@ class Statistics:
             failures = self._failures.get(key.offer)
             if failures is None:
                 failures = self._failures[key.offer] = DecayedSums(self._knobs.failure_half_life_s)
-            group = self._groups[place] = _Group(self._knobs, self._priors(key.offer), failures)
-        # All tiers at once: what a tier hears of its siblings must not depend on when it was first asked about.
+            group = self._groups[place] = _Group(self._priors(key.offer), failures)
+        # All tiers at once, so that ``keys`` has them in their own order, whichever was asked about first.
         factors = group.prior.size_factors
         for resolution in (None,) if key.resolution is None else Resolution:
             tier = _Tier(self._knobs, group, 0.0 if resolution is None else log(factors[resolution]))
-            group.members.append(tier)
             self._tiers[StatKey(key.offer, key.operation, resolution)] = tier
         return self._tiers[key]

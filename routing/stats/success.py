@@ -7,6 +7,7 @@ the others, while a tier that is broken alone is found out however much traffic 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -21,26 +22,25 @@ _START_MAX = 0.999
 
 
 class SuccessSums:
-    """Decayed counts of tries: of one key, or of all tiers of an offer and operation together."""
+    """Decayed counts of the tries of one key."""
 
-    __slots__ = ("all_tries", "fast", "slow")
+    __slots__ = ("fast", "refusals", "slow")
 
     def __init__(self, knobs: StatisticsKnobs) -> None:
         self.fast = DecayedSums(knobs.fast_half_life_s)
         self.slow = DecayedSums(knobs.slow_half_life_s)
-        self.all_tries = DecayedSums(knobs.slow_half_life_s)
-        """Refusals included: 1 for a refusal, else 0."""
+        self.refusals = DecayedSums(knobs.slow_half_life_s)
+        """Beyond the tries in the other two."""
 
     def tried(self, at: float, *, delivered: bool) -> None:
         """Count a try that delivered or failed."""
         value = 1.0 if delivered else 0.0
         self.fast.add_sums(at, 1.0, value, value)
         self.slow.add_sums(at, 1.0, value, value)
-        self.all_tries.add_sums(at, 1.0, 0.0, 0.0)
 
     def refused(self, at: float) -> None:
         """Count a try whose content was refused: it says nothing about success."""
-        self.all_tries.add_sums(at, 1.0, 1.0, 1.0)
+        self.refusals.add_sums(at, 1.0, 1.0, 1.0)
 
     def absorb(self, at: float, delivered: int, failed: int, refused: int, *, fast: bool) -> None:
         """Count tries summed up elsewhere; into the fast window too where ``fast`` says so."""
@@ -49,8 +49,8 @@ class SuccessSums:
             self.slow.add_sums(at, tries, delivered, delivered)
             if fast:
                 self.fast.add_sums(at, tries, delivered, delivered)
-        if tries or refused:
-            self.all_tries.add_sums(at, tries + refused, refused, refused)
+        if refused:
+            self.refusals.add_sums(at, refused, refused, refused)
 
 
 @unguarded
@@ -67,32 +67,38 @@ class SuccessFigures:
 
 
 def success_figures(
-    own: SuccessSums, group: SuccessSums, prior: float, knobs: StatisticsKnobs, now: float
+    own: SuccessSums, tiers: Sequence[SuccessSums], prior: float, knobs: StatisticsKnobs, now: float
 ) -> SuccessFigures:
-    """What the sums say at ``now``. ``group`` holds all tiers, this one included; ``prior`` is the offer's.
+    """What the sums say at ``now``. ``tiers`` are all that were tried; ``prior`` is the offer's.
 
     The refusal share is weighed against ``slow_pseudo`` tries without a refusal, so that one refusal is not a habit.
     """
     pseudo = knobs.slow_pseudo
-    tries, delivered, _ = own.slow.sums(now)
-    group_tries, group_delivered, _ = group.slow.sums(now)
-    others = max(0.0, group_tries - tries)
-    others_long_run = (max(0.0, group_delivered - delivered) + pseudo * prior) / (others + pseudo)
-    long_run = (delivered + pseudo * others_long_run) / (tries + pseudo)
+    asked, delivered, _ = own.slow.sums(now)
+    others_tries = others_delivered = others_tries_now = others_delivered_now = 0.0
+    for tier in tiers:
+        if tier is not own:
+            weight, total, _ = tier.slow.sums(now)
+            others_tries += weight
+            others_delivered += total
+            weight, total, _ = tier.fast.sums(now)
+            others_tries_now += weight
+            others_delivered_now += total
+    others_long_run = (others_delivered + pseudo * prior) / (others_tries + pseudo)
+    long_run = (delivered + pseudo * others_long_run) / (asked + pseudo)
 
     pseudo = knobs.fast_pseudo
     tries, delivered, _ = own.fast.sums(now)
-    group_tries, group_delivered, _ = group.fast.sums(now)
-    others = max(0.0, group_tries - tries)
     # Siblings tell by what share success has changed: a tier may well be worse than its siblings in the long run.
-    others_now = (max(0.0, group_delivered - delivered) + pseudo * others_long_run) / (others + pseudo)
+    others_now = (others_delivered_now + pseudo * others_long_run) / (others_tries_now + pseudo)
     start = min(_START_MAX, long_run * others_now / others_long_run) if others_long_run > 0.0 else long_run
     count = tries + pseudo
     success = min(1.0, (delivered + pseudo * start) / count)
     low, high = interval(success, count)
 
-    asked, refused, _ = own.all_tries.sums(now)
-    return SuccessFigures(success, low, high, min(1.0, long_run), refused / (asked + knobs.slow_pseudo))
+    refused, _, _ = own.refusals.sums(now)
+    refusal_share = refused / (asked + refused + knobs.slow_pseudo)
+    return SuccessFigures(success, low, high, min(1.0, long_run), refusal_share)
 
 
 def interval(rate: float, count: float) -> tuple[float, float]:

@@ -15,18 +15,17 @@ PRIOR = 0.93
 
 
 class Tiers:
-    """Two tiers of an offer, and both together."""
+    """Two tiers of an offer."""
 
     def __init__(self) -> None:
-        self.own, self.sibling, self.group = (SuccessSums(KNOBS) for _ in range(3))
+        self.own, self.sibling = (SuccessSums(KNOBS) for _ in range(2))
 
     def tried(self, sums: SuccessSums, at: float, times: int, *, delivered: bool) -> None:
         for _ in range(times):
             sums.tried(at, delivered=delivered)
-            self.group.tried(at, delivered=delivered)
 
     def figures(self, now: float = NOW) -> SuccessFigures:
-        return success_figures(self.own, self.group, PRIOR, KNOBS, now)
+        return success_figures(self.own, (self.own, self.sibling), PRIOR, KNOBS, now)
 
 
 def test_a_tier_nobody_tried_has_the_prior_and_a_wide_interval() -> None:
@@ -100,7 +99,6 @@ def test_sums_from_elsewhere_count_like_tries() -> None:
     one_by_one.tried(one_by_one.own, NOW, 3, delivered=False)
     one_by_one.own.refused(NOW)
     at_once.own.absorb(NOW, 7, 3, 1, fast=True)
-    at_once.group.absorb(NOW, 7, 3, 0, fast=True)
     assert at_once.figures() == one_by_one.figures()
 
 
