@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.admission.budget import Phase
 from app.admission.visit import Admission, Visit
 from app.doors.openai_images.errors import not_taken_any_more
-from app.doors.reply import error_response
+from app.doors.reply import WHOLE, error_response
 from providers.spool import holder
 
 _VISIT = "visit"
@@ -38,8 +38,8 @@ class Admitting:
         async def send_watched(message: Message) -> None:
             nonlocal started
             started = True
-            # A stream is begun before there is an image, so it is in flight until its end.
-            if message["type"] == "http.response.start" and not _is_stream(message):
+            # A stream, which no whole answer is, is begun before there is an image, so it is in flight until its end.
+            if message["type"] == "http.response.start" and (WHOLE in message or not _is_stream(message)):
                 visit.answered()
             await send(message)
 

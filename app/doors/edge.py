@@ -79,14 +79,16 @@ class Edge:
 
         async def send_marked(message: Message) -> None:
             nonlocal started, finished
-            finished = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if message["type"] == "http.response.start":
-                started = True
-                present = {name.lower() for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in EVERY_ANSWER if name not in present]
-                message = {**message, "headers": [*message["headers"], (b"x-request-id", drawn.encode()), *extra]}
-            await send(message)
-            finished = finished or WHOLE in message
+            if message["type"] != "http.response.start":
+                finished = message["type"] == "http.response.body" and not message.get("more_body", False)
+                await send(message)
+                return
+            started, finished = True, False
+            headers, missing = message["headers"], dict(EVERY_ANSWER)
+            for name, _ in headers:
+                missing.pop(name.lower(), None)
+            await send({**message, "headers": [*headers, (b"x-request-id", drawn.encode()), *missing.items()]})
+            finished = WHOLE in message
 
         try:
             refusal = self._refusal(scope)

@@ -44,15 +44,16 @@ class PartsResponse(Response):
         self.status_code = 200
         self.background = None
         self._parts = parts
-        self._length = sum(len(part) for part in parts)
+        self._length = sum(map(len, parts))
         self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self.raw_headers += [(b"content-length", b"%d" % self._length), (b"content-type", b"application/json")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send the pieces. Raises ClientTooSlowError when the client takes too long over one of them."""
-        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         if self._length <= _LONG and WHOLE in scope:
-            await send_in_time(send, {**start, WHOLE: _joined(self._parts)})
+            start[WHOLE] = _joined(self._parts)
+            await send_in_time(send, start)
             return
         await send(start)
         if self._length <= _CHUNK:
@@ -121,10 +122,16 @@ async def _send_from_file(send: Send, file: int, offset: int, length: int) -> No
 
 
 def _joined(parts: Sequence[Base64Text]) -> bytes:
-    pieces = [piece for part in parts for piece in _lying(part)]
+    pieces: list[bytes | memoryview] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            pieces.append(part)
+        else:
+            pieces += _lying(part)
     whole = b"".join(pieces)
     for piece in pieces:
-        let_go(piece)
+        if not isinstance(piece, bytes):  # they lie in no file
+            let_go(piece)
     return whole
 
 

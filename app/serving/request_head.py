@@ -43,13 +43,20 @@ def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | N
     """Why a head is not taken; None when it is. Names are in lower case."""
     if version not in ("1.1", "1.0"):
         return _VERSION
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    lengths: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return _HOST
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
     if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip(b" \t").lower() != b"chunked"):
         return _CODING
-    lengths = [value for name, value in headers if name == b"content-length"]
     if lengths and (codings or len(lengths) > 1 or not lengths[0].strip(b" \t").isdigit()):
         return _LENGTH
     return None

@@ -20,26 +20,31 @@ from app.doors.reply import PIECES, WHOLE, ZERO_COPY
 from app.serving.from_file import NotFromFileError, send_from_file
 from app.serving.one_write import OneWrite
 
+_FROM_FILES = hasattr(os, "sendfile")
+"""Whether the system sends from files."""
+_NOT_IN_A_NAME = bytes(byte for byte in range(256) if HEADER_RE.match(bytes([byte])))
+_NOT_IN_A_VALUE = bytes(byte for byte in range(256) if HEADER_VALUE_RE.match(bytes([byte])))
+"""What may not be there, as it would end a header early: the server's own rule, in the form that costs least to ask."""
+
 
 class WholeAnswers(RequestResponseCycle):
     """A request under way whose answer may come in one message, its body under ``WHOLE``, or out of a file."""
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send one message. Raises RuntimeError for a header that would end the head early, as the server does."""
-        if "file" in message:
+        body: bytes | None = message.get(WHOLE)  # type: ignore[assignment]  # uvicorn knows of no such key
+        if body is not None:
+            if self.flow.write_paused or self.disconnected or self.response_started or not self.keep_alive:
+                await super().send(message)
+                await super().send({"type": "http.response.body", "body": body, "more_body": False})
+            else:
+                self._send_whole(message, body)  # type: ignore[arg-type]  # it is a start
+        elif "file" in message:
             await self._send_from_file(message)
-            return
-        if PIECES in message:
+        elif PIECES in message:
             await self._send_pieces(cast("list[bytes | memoryview]", message[PIECES]))  # type: ignore[literal-required]
-            return
-        body = cast("bytes | None", message.get(WHOLE))
-        if body is None:
-            await super().send(message)
-        elif self.flow.write_paused or self.disconnected or self.response_started or not self.keep_alive:
-            await super().send(message)
-            await super().send({"type": "http.response.body", "body": body, "more_body": False})
         else:
-            self._send_whole(cast("HTTPResponseStartEvent", message), body)
+            await super().send(message)
 
     async def _send_from_file(self, message: Mapping[str, Any]) -> None:
         """A part of a body whose length was stated, out of a file; more of it follows."""
@@ -78,17 +83,16 @@ class WholeAnswers(RequestResponseCycle):
     def _send_whole(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         """For headers that say nothing of the connection, which is kept."""
         headers = [*self.default_headers, *start.get("headers", ())]
-        if HEADER_RE.search(b"".join([name for name, _ in headers])):
+        names, values = map(b"".join, zip(*headers, strict=True))
+        if names != names.translate(None, _NOT_IN_A_NAME):
             raise RuntimeError("Invalid HTTP header name.")
-        if HEADER_VALUE_RE.search(b"".join([value for _, value in headers])):
+        if values != values.translate(None, _NOT_IN_A_VALUE):
             raise RuntimeError("Invalid HTTP header value.")
-        parts = [STATUS_LINE[start["status"]]]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        parts += (b"\r\n", body)
+        lines = (STATUS_LINE[start["status"]][:-2], *map(b": ".join, headers), b"", body)
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        cast("OneWrite", self.transport).write_whole(b"".join(parts))
+        transport: OneWrite = self.transport  # type: ignore[assignment]  # as take_whole_answers made it
+        transport.write_whole(b"\r\n".join(lines))
         self.message_event.set()
         self.on_response()
 
@@ -98,5 +102,5 @@ def take_whole_answers(cycle: RequestResponseCycle, transport: OneWrite) -> None
     cycle.__class__ = WholeAnswers
     cycle.transport = transport  # type: ignore[assignment]  # has all that is used of it
     cycle.scope[WHOLE] = cycle.scope[PIECES] = True  # type: ignore[literal-required]
-    if hasattr(os, "sendfile") and cycle.scope["scheme"] == "http":  # what is encrypted has to pass through here
+    if _FROM_FILES and cycle.scope["scheme"] == "http":  # what is encrypted has to pass through here
         cycle.scope["extensions"] = {ZERO_COPY: {}}

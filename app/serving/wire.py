@@ -119,12 +119,13 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             if self._fed - self._body > HEAD_BYTES + self._body // 4:
                 self._refuse(_TOO_LARGE)
-            elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
-                self._expect_head()  # blank lines, or the rest of a body nobody wanted: neither holds a connection
+            elif self._head_timer is None and (self._in_head or self.cycle is None or self.cycle.response_complete):
+                # Not all of a head, blank lines, or the rest of a body nobody wanted: none of these holds a connection.
+                self._expect_head()
 
     def on_message_begin(self) -> None:
         """A request's first byte."""
-        self._expect_head()
+        self._head_is_there()  # for what came before it; ``data_received`` waits for the rest of this one
         self._in_head = True
         super().on_message_begin()
         self.scope[WHEN_LOST] = self._when_lost  # type: ignore[literal-required]
@@ -141,7 +142,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) >= request_head.HEAD_LINES:
             self._object(request_head.TOO_MANY_LINES)
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect":  # uvicorn looks what for
+            super().on_header(name, value)
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is read; unless it offers an upgrade the request is handed on."""
