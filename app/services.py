@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fastapi import Request
 
@@ -45,4 +45,5 @@ class Services:
 
 def services(request: Request) -> Services:
     """The services of the application that serves this request."""
-    return cast("Services", request.app.state.services)
+    own: Services = request.app.state.services
+    return own

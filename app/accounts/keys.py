@@ -15,7 +15,7 @@ class Keys:
     """A set of keys, held as digests under a key of this process. Comparison takes the same time for every guess."""
 
     def __init__(self, keys: Iterable[str]) -> None:
-        self._pepper = secrets.token_bytes(32)
+        self._keyed = hashlib.blake2b(key=secrets.token_bytes(32))
         self._digests = tuple(self._digest(key) for key in keys)
 
     def __bool__(self) -> bool:
@@ -30,7 +30,9 @@ class Keys:
         return bool(found) and bool(presented)
 
     def _digest(self, key: str) -> bytes:
-        return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._pepper).digest()
+        digest = self._keyed.copy()
+        digest.update(key.encode("utf-8", "surrogatepass"))
+        return digest.digest()
 
 
 class AmbiguousHeaderError(Exception):
@@ -46,13 +48,14 @@ _DECISIVE = frozenset({b"authorization", b"api-key", b"x-api-key", b"host", b"or
 
 
 def _found(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by name. Raises AmbiguousHeaderError."""
+    """The decisive headers by name. Raises AmbiguousHeaderError."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower in found and lower in _DECISIVE:
-            raise AmbiguousHeaderError(lower.decode("ascii"))
-        found[lower] = value
+        if lower in _DECISIVE:
+            if lower in found:
+                raise AmbiguousHeaderError(lower.decode("ascii"))
+            found[lower] = value
     return found
 
 
@@ -63,8 +66,8 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """
     found = _found(headers)
     scheme, _, credential = found.get(b"authorization", b"").strip().partition(b" ")
-    if scheme.lower() == b"bearer" and credential.strip():
-        return credential.strip().decode("utf-8", "surrogateescape")
+    if scheme.lower() == b"bearer" and (credential := credential.strip()):
+        return credential.decode("utf-8", "surrogateescape")
     for name in (b"api-key", b"x-api-key"):
         if value := found.get(name, b"").strip():
             return value.decode("utf-8", "surrogateescape")

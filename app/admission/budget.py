@@ -81,7 +81,7 @@ class Budget:
     def admits(self) -> bool:
         """Whether another request may be admitted."""
         _, in_flight, answering = self._bytes
-        return in_flight + min(answering, self._half) < self.most
+        return in_flight + answering < self.most or in_flight + self._half < self.most
 
     def took(self, holder: Holder, count: int) -> None:
         """Bytes came."""
@@ -96,18 +96,21 @@ class Budget:
         self._bytes[holder.phase] -= count
         if not holder.held:
             self._holders -= 1
-        self.settle()
+        if self._numbers:
+            self.settle()
 
     def moved(self, holder: Holder, phase: Phase) -> None:
         """The request has come further."""
         self._bytes[holder.phase] -= holder.held
         self._bytes[phase] += holder.held
         holder.phase = phase
-        self.settle()
+        if self._numbers:
+            self.settle()
 
     def gone(self, holder: Holder) -> None:
         """The request is over; it holds and waits for nothing."""
-        self.stop_waiting(holder)
+        if holder.wake is not None:
+            self.stop_waiting(holder)
         if holder.held:
             self.gave_back(holder, holder.held)
 

@@ -34,7 +34,9 @@ class Gate:
         """Go in, if that is possible without waiting and nobody waits whose turn it is."""
         if self._queue.anybody:
             self.call()  # it may have become possible to enter without anybody's leaving
-        if self.in_flight >= self._most or self._queue.anybody or not self._admits() or self.at_limit(caller):
+            if self._queue.anybody:
+                return False
+        if self.in_flight >= self._most or not self._admits() or self.at_limit(caller):
             return False
         self._let_in(caller)
         return True
@@ -64,6 +66,8 @@ class Gate:
 
     def call(self) -> None:
         """Let in whoever waits, as far as there is room."""
+        if not self._queue.anybody:  # as whenever there is room enough
+            return
         while self.in_flight < self._most and self._admits() and (place := self._queue.call()) is not None:
             self._let_in(place.caller)
             place.wake()

@@ -6,7 +6,6 @@ Pages of operators, models and hosted images are asked for by GET; nothing here 
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,7 +58,8 @@ class Admitting:
 
 def visit_of(request: Request) -> Visit | None:
     """The visit a request pays; None where nobody is admitted: by GET, and in an application without admission."""
-    return cast("Visit | None", request.scope.get(_VISIT))
+    visit: Visit | None = request.scope.get(_VISIT)
+    return visit
 
 
 def _is_stream(start: Message) -> bool:

@@ -128,20 +128,15 @@ class Edge:
         return refusal
 
     def _not_permitted(self, access: Access, headers: list[tuple[bytes, bytes]]) -> ApiError | None:
+        if access is Access.OPEN:
+            return None
+        keys = self._metrics_keys if access is Access.METRICS else self._keys
         try:
-            if access is Access.OPEN:
-                return None
-            if access is Access.METRICS:
-                return self._without(self._metrics_keys, headers) if self._metrics_keys else None
-            if not self._keys:
-                return None if from_this_machine(headers) else _foreign()
-            return self._without(self._keys, headers)
+            if not keys:
+                return None if access is Access.METRICS or from_this_machine(headers) else _foreign()
+            presented = presented_key(headers)
         except AmbiguousHeaderError as ambiguous:
             return key_ambiguous(ambiguous.name)
-
-    @staticmethod
-    def _without(keys: Keys, headers: list[tuple[bytes, bytes]]) -> ApiError | None:
-        presented = presented_key(headers)
         if keys.admit(presented):
             return None
         return key_wrong() if presented else key_missing()

@@ -8,7 +8,7 @@ asks ``Permissions`` with the very patterns the router matches, so the two canno
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,10 @@ class RouteTable:
         """What the router matches paths with; each with its access."""
         return [(compile_path(each.path)[0], each.access) for each in self._declared]
 
+    def fixed_paths(self) -> list[str]:
+        """The paths in which nothing varies."""
+        return [each.path for each in self._declared if "{" not in each.path]
+
     def register(self, app: FastAPI) -> list[BaseRoute]:
         """Add the routes to the application."""
         before = len(app.routes)
@@ -55,13 +59,19 @@ class RouteTable:
 class Permissions:
     """What each path asks of its caller."""
 
-    def __init__(self, routes: Sequence[tuple[re.Pattern[str], Access]]) -> None:
+    def __init__(self, routes: Sequence[tuple[re.Pattern[str], Access]], paths: Iterable[str] = ()) -> None:
+        """``paths``: those that are asked for most, to be looked up rather than matched."""
         self._routes = tuple(routes)
         self._lenient = tuple(pattern for pattern, access in routes if access is not Access.KEY)
+        self._known = {path: self._matched(path) for path in paths}
 
     def of(self, path: str) -> Access:
         """What the path asks for: a key, unless a route that asks for less serves exactly this spelling and none that
         asks for more does."""
+        known = self._known.get(path)
+        return self._matched(path) if known is None else known
+
+    def _matched(self, path: str) -> Access:
         if not any(pattern.fullmatch(path) for pattern in self._lenient):
             return Access.KEY
         return max((access for pattern, access in self._routes if pattern.match(path)), key=STRICTNESS.__getitem__)
@@ -69,7 +79,10 @@ class Permissions:
 
 def permissions_of(*tables: RouteTable) -> Permissions:
     """What the routes of these tables ask for."""
-    return Permissions([each for table in tables for each in table.patterns()])
+    return Permissions(
+        [each for table in tables for each in table.patterns()],
+        [path for table in tables for path in table.fixed_paths()],
+    )
 
 
 def registered(app: FastAPI, *tables: RouteTable) -> Permissions:

@@ -19,6 +19,8 @@ class Arrival:
     """One request's body on its way."""
 
     def __init__(self, request: Request, limits: BodyLimits) -> None:
+        self.headers: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
+        """What its sender says of it. Of several headers of a name the first counts."""
         self._request = request
         self._limits = limits
         self._visit = visit_of(request)
@@ -36,7 +38,8 @@ class Arrival:
         is too much, never otherwise."""
         if self._visit is not None:
             most = min(most, self._visit.largest_body)
-        stated = self._stated = self._said()
+        length = self.headers.get(b"content-length", b"")
+        stated = self._stated = int(length[:20]) if length.isdigit() else None
         if stated is not None and stated > most:
             raise body_too_large(most)
         self._begun = True
@@ -83,13 +86,6 @@ class Arrival:
         if self.whole or self._stalled:
             return self.whole
         return await drain(self._request, begun=self._begun)
-
-    def _said(self) -> int | None:
-        """The length its sender states."""
-        for name, value in self._request.scope["headers"]:
-            if name == b"content-length":
-                return int(value[:20]) if value.isdigit() else None
-        return None
 
     @staticmethod
     async def _room(visit: Visit) -> float:

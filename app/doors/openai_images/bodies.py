@@ -55,8 +55,9 @@ async def read(request: Request, workers: Workers, spool_dir: Path | None, limit
     """
     arrival = Arrival(request, limits)
     try:
-        encoding, content_type = _told(request)
-        _refuse_compressed(encoding)
+        if encoding := arrival.headers.get(b"content-encoding"):
+            _refuse_compressed(encoding.decode("latin-1"))
+        content_type = arrival.headers.get(b"content-type", b"").decode("latin-1")
         media_type = content_type.partition(";")[0].strip().lower()
         if media_type == "multipart/form-data":
             return await _form(arrival, boundary_of(content_type), spool_dir, limits)
@@ -67,12 +68,6 @@ async def read(request: Request, workers: Workers, spool_dir: Path | None, limit
         if not await arrival.drained():
             refused.headers = {**refused.headers, "connection": "close"}
         raise
-
-
-def _told(request: Request) -> tuple[str, str]:
-    """The content's encoding and type, as its sender says. Of several headers of a name the first counts."""
-    said = dict(reversed(request.scope["headers"]))
-    return said.get(b"content-encoding", b"").decode("latin-1"), said.get(b"content-type", b"").decode("latin-1")
 
 
 def _refuse_compressed(encoding: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -32,10 +33,10 @@ def parse_object(body: bytes, *, param: str = "body") -> dict[str, Any]:
     Unicode (half of a surrogate pair) raises ``invalid_value`` naming the key it stands under.
     """
     levels = body.count(b"{") + body.count(b"[")
-    if levels + body.count(b",") + body.count(b":") > MAX_MARKS:
+    if len(body) > MAX_MARKS and levels + body.count(b",") + body.count(b":") > MAX_MARKS:
         raise _unreadable(param, "it has too many parts")
     try:
-        document = _DECODER.decode(body.decode("utf-8-sig"))
+        document = _decoded(body.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as wrong:
         raise _unreadable(param, f"it is not UTF-8 (byte {wrong.start})") from None
     except json.JSONDecodeError as wrong:
@@ -48,7 +49,7 @@ def parse_object(body: bytes, *, param: str = "body") -> dict[str, Any]:
         raise _unreadable(param, "its top level must be an object")
     if levels > MAX_DEPTH:
         _refuse_depth(document, param)
-    if _SURROGATE_ESCAPE.search(body):
+    if b"\\" in body and _SURROGATE_ESCAPE.search(body):
         _refuse_lone_surrogates(document)
     return document
 
@@ -76,6 +77,16 @@ def _bounded(text: str) -> int:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded)
+
+
+def _decoded(text: str) -> Any:
+    """The JSON value that the text is. The decoder's own method looks for blanks with two regular expressions, which
+    take half as long as a small body itself."""
+    if text.startswith("{") and text.endswith("}"):
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return _DECODER.decode(text)
 
 
 def _unreadable(param: str, why: str) -> ParameterError:

@@ -87,7 +87,7 @@ def recalled(own: Services, gist: Gist, prompt: str) -> Order | None:
     if known is None:
         return None
     choices, *others = known
-    return Order(tuple(choice.asking(prompt) for choice in choices), *others)
+    return Order(tuple([choice.asking(prompt) for choice in choices]), *others)
 
 
 def parsed(own: Services, document: Mapping[str, Any], *, editing: bool) -> ImagesBody:

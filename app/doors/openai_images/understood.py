@@ -60,7 +60,8 @@ def gist_of(document: Mapping[str, Any]) -> Gist | None:
 class WithoutPrompt:
     """A choice for any prompt: the fields of its request but that one, and all else. No prompt is kept with it."""
 
-    request: Mapping[str, Any]
+    request: tuple[Any, ...]
+    """The values of its fields in order, where the prompt is the second; by name it would take half as long again."""
     model: PublicModel
     offers: Sequence[Offer]
     wishes: RouteWishes
@@ -69,10 +70,10 @@ class WithoutPrompt:
     @classmethod
     def of(cls, choice: Choice) -> WithoutPrompt:
         """The choice, for other prompts."""
-        others = {name: getattr(choice.request, name) for name in _BUT_PROMPT}
+        others = tuple(getattr(choice.request, name) for name in _BUT_PROMPT)
         return cls(others, choice.model, choice.offers, choice.wishes, choice.warnings)
 
     def asking(self, prompt: str) -> Choice:
         """The choice with this prompt."""
-        request = ImageRequest(prompt=prompt, **self.request)
+        request = ImageRequest(self.request[0], prompt, *self.request[1:])
         return Choice(request, self.model, self.offers, self.wishes, self.warnings)
