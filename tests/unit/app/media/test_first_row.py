@@ -69,6 +69,27 @@ def test_a_wide_row_is_told_by_any_of_its_pixels_and_each_channel_by_itself(
     assert first_row_varies(png(bytes(row), colour=colour, width=width), SPREAD) == (odd is not None)
 
 
+@pytest.mark.parametrize("width", [47, 48, 49, 50, 300])
+@pytest.mark.parametrize("filter", [0, 1, 2, 4])
+@pytest.mark.parametrize("pieces", [1, 7])
+@pytest.mark.parametrize("odd", [None, 1, -1])
+def test_a_row_of_any_filter_and_in_any_pieces_is_told_behind_its_beginning(
+    width: int, filter: int, pieces: int, odd: int | None
+) -> None:
+    pixels = bytearray(b"\x0a\xc8\x5a" * width)
+    if odd is not None:
+        pixels[3 * odd] ^= 64
+    left = b"\0\0\0" + pixels
+    row = bytes(pixels)
+    if filter in (1, 4):
+        row = bytes((here - before) & 0xFF for here, before in zip(pixels, left, strict=False))
+    assert first_row_varies(png(row, filter=filter, width=width, pieces=pieces), SPREAD) == (odd is not None)
+
+
+def test_a_row_that_ends_too_soon_is_not_told_from_a_plain_beginning() -> None:
+    assert not first_row_varies(png(b"\x0a\xc8\x5a" * 99, width=100), SPREAD)
+
+
 def test_a_picture_with_a_plain_first_row_is_not_told_apart() -> None:
     image = Image.effect_noise((64, 64), 80)
     image.paste(0, (0, 0, 64, 1))
