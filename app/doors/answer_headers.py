@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Sequence
 
 EVERY_ANSWER = (
     (b"x-content-type-options", b"nosniff"),
@@ -14,6 +15,16 @@ EVERY_ANSWER = (
 )
 """Where a route says otherwise, as hosted images do, its own header stands. Strict-Transport-Security is for whoever
 ends TLS, which the gateway does not."""
+_NAMES = frozenset(name for name, _ in EVERY_ANSWER)
+
+
+def beside(headers: Collection[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
+    """Those of every answer that are to stand beside an answer's own."""
+    for name, _ in headers:
+        if name.lower() in _NAMES:
+            own = {name.lower() for name, _ in headers}
+            return [header for header in EVERY_ANSWER if header[0] not in own]
+    return EVERY_ANSWER
 
 
 def drawn_request_id() -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts.access import Access
 from app.accounts.keys import AmbiguousHeaderError, Keys, from_this_machine, presented_key
-from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
+from app.doors.answer_headers import beside, drawn_request_id
 from app.doors.openai_images.drain import drain
 from app.doors.openai_images.errors import (
     ApiError,
@@ -84,10 +84,9 @@ class Edge:
                 await send(message)
                 return
             started, finished = True, False
-            headers, missing = message["headers"], dict(EVERY_ANSWER)
-            for name, _ in headers:
-                missing.pop(name.lower(), None)
-            await send({**message, "headers": [*headers, (b"x-request-id", drawn.encode()), *missing.items()]})
+            headers = message["headers"]
+            marks = ((b"x-request-id", drawn.encode()), *beside(headers))
+            await send({**message, "headers": [*headers, *marks]})
             finished = WHOLE in message
 
         try:

@@ -45,7 +45,7 @@ class PartsResponse(Response):
         self.background = None
         self._parts = parts
         self._length = sum(map(len, parts))
-        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         self.raw_headers += [(b"content-length", b"%d" % self._length), (b"content-type", b"application/json")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
@@ -123,15 +123,17 @@ async def _send_from_file(send: Send, file: int, offset: int, length: int) -> No
 
 def _joined(parts: Sequence[Base64Text]) -> bytes:
     pieces: list[bytes | memoryview] = []
+    lent: list[bytes | memoryview] = []
     for part in parts:
-        if isinstance(part, bytes):
+        if isinstance(part, bytes):  # lies in no file
             pieces.append(part)
         else:
-            pieces += _lying(part)
+            lying = [*_lying(part)]
+            pieces += lying
+            lent += lying
     whole = b"".join(pieces)
-    for piece in pieces:
-        if not isinstance(piece, bytes):  # they lie in no file
-            let_go(piece)
+    for piece in lent:
+        let_go(piece)
     return whole
 
 

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from app.doors.answer_headers import EVERY_ANSWER
+from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
+
 HEAD_LINES = 128
 """Header lines of one request. Clients send some twenty, proxies add a dozen; Apache stops at 100."""
 
@@ -25,6 +30,8 @@ class Refusal(NamedTuple):
     code: str
 
 
+_DECIDING = frozenset({b"host", b"content-length", b"transfer-encoding"})
+"""Headers that decide what a request is and where it ends."""
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
 UNREADABLE = Refusal(400, "This is no HTTP request that can be read.", "invalid_request")
 TOO_MANY_LINES = Refusal(431, f"The request's header has more than {HEAD_LINES} lines.", "header_too_large")
@@ -47,11 +54,13 @@ def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | N
     codings: list[bytes] = []
     lengths: list[bytes] = []
     for name, value in headers:
+        if name not in _DECIDING:
+            continue
         if name == b"host":
             hosts.append(value)
         elif name == b"content-length":
             lengths.append(value)
-        elif name == b"transfer-encoding":
+        else:
             codings.append(value)
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return _HOST
@@ -60,6 +69,15 @@ def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | N
     if lengths and (codings or len(lengths) > 1 or not lengths[0].strip(b" \t").isdigit()):
         return _LENGTH
     return None
+
+
+def answer(refused: Refusal, request_id: str) -> bytes:
+    """All that is said to whoever sent it, before the connection is closed."""
+    body = ApiError(refused.status, refused.message, type=INVALID_REQUEST, code=refused.code).body()
+    lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *EVERY_ANSWER]
+    lines += [(b"x-request-id", request_id.encode()), (b"connection", b"close")]
+    head = b"".join(b"%b: %b\r\n" % line for line in lines)
+    return STATUS_LINE[refused.status] + head + b"\r\n" + body
 
 
 def without_offer(method: bytes, target: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
@@ -22,9 +23,9 @@ from app.serving.one_write import OneWrite
 
 _FROM_FILES = hasattr(os, "sendfile")
 """Whether the system sends from files."""
-_NOT_IN_A_NAME = bytes(byte for byte in range(256) if HEADER_RE.match(bytes([byte])))
-_NOT_IN_A_VALUE = bytes(byte for byte in range(256) if HEADER_VALUE_RE.match(bytes([byte])))
-"""What may not be there, as it would end a header early: the server's own rule, in the form that costs least to ask."""
+_MARKING_WHAT_ENDS_A_VALUE = HEADER_VALUE_RE.sub(b"!", bytes(range(256)))
+"""The server's own rule as a table for ``bytes.translate``, which takes a fifth of the pattern's time: what is the same
+afterwards may be a value."""
 
 
 class WholeAnswers(RequestResponseCycle):
@@ -83,18 +84,26 @@ class WholeAnswers(RequestResponseCycle):
     def _send_whole(self, start: HTTPResponseStartEvent, body: bytes) -> None:
         """For headers that say nothing of the connection, which is kept."""
         headers = [*self.default_headers, *start.get("headers", ())]
-        names, values = map(b"".join, zip(*headers, strict=True))
-        if names != names.translate(None, _NOT_IN_A_NAME):
-            raise RuntimeError("Invalid HTTP header name.")
-        if values != values.translate(None, _NOT_IN_A_VALUE):
+        names, values = zip(*headers, strict=True)
+        lines = _lines(names) % values
+        said = b"".join(values)
+        if said.translate(_MARKING_WHAT_ENDS_A_VALUE) != said:
             raise RuntimeError("Invalid HTTP header value.")
-        lines = (STATUS_LINE[start["status"]][:-2], *map(b": ".join, headers), b"", body)
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         transport: OneWrite = self.transport  # type: ignore[assignment]  # as take_whole_answers made it
-        transport.write_whole(b"\r\n".join(lines))
+        transport.write_whole(b"".join((STATUS_LINE[start["status"]], lines, b"\r\n", body)))
         self.message_event.set()
         self.on_response()
+
+
+@lru_cache(maxsize=256)
+def _lines(names: tuple[bytes, ...]) -> bytes:
+    """Header lines of these names, for their values to be put in: few answers have others than one before. Raises
+    RuntimeError."""
+    if HEADER_RE.search(b"".join(names)):
+        raise RuntimeError("Invalid HTTP header name.")
+    return b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in names])
 
 
 def take_whole_answers(cycle: RequestResponseCycle, transport: OneWrite) -> None:

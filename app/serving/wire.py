@@ -15,13 +15,13 @@ from typing import Any, NoReturn
 import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.doors.answer_headers import EVERY_ANSWER, drawn_request_id
+from app.doors.answer_headers import drawn_request_id
 from app.doors.hang_up import WHEN_LOST
 from app.doors.openai_images.drain import DRAIN_SECONDS
-from app.doors.openai_images.errors import INVALID_REQUEST, ApiError
 from app.serving import request_head
+from app.serving.idle import IdleProtocol
 from app.serving.one_write import OneWrite
 from app.serving.request_head import Refusal, refusal, without_offer
 from app.serving.whole import take_whole_answers
@@ -51,7 +51,7 @@ class _RefusedError(Exception):
     """Ends the parser's work on what came."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(IdleProtocol):
     """One connection. Handed to uvicorn as its ``http`` class."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take bytes of any number of requests."""
         if self._deaf:
             return
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         self._fed += len(data)
         try:
             self.parser.feed_data(data)
@@ -183,10 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle.response_complete and not self.transport.is_closing():  # its answer did not wait for its body
             self._head_is_there()
-            self._unset_keepalive_if_required()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._idle()
 
     def on_response_complete(self) -> None:
         """An answer is written, as far as the client lets it be."""
@@ -195,9 +192,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stalls()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came for long."""
+        """Nothing came for as long as a connection is kept, unless something did since this was set."""
         super().timeout_keep_alive_handler()
-        self._stalls()
+        if self.transport.is_closing():
+            self._stalls()
 
     def pause_writing(self) -> None:
         """The client does not read as quickly as is written."""
@@ -296,10 +294,6 @@ class BoundedProtocol(HttpToolsProtocol):
             running.keep_alive = False
             return
         if running is None or running.response_complete or not running.response_started:
-            body = ApiError(refused.status, refused.message, type=INVALID_REQUEST, code=refused.code).body()
-            lines = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *EVERY_ANSWER]
-            lines += [(b"x-request-id", drawn_request_id().encode()), (b"connection", b"close")]
-            head = b"".join(b"%b: %b\r\n" % line for line in lines)
-            self.transport.write(STATUS_LINE[refused.status] + head + b"\r\n" + body)
+            self.transport.write(request_head.answer(refused, drawn_request_id()))
         self.transport.close()
         self._stalls()

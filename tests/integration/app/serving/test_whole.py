@@ -55,6 +55,7 @@ def without_date(answer: bytes) -> list[bytes]:
     return [line for line in answer.split(b"\r\n") if not line.startswith(b"date: ")]
 
 
+@pytest.mark.parametrize("port", [{"x-one": "1"}, {"x%one": "%d", "x-two": ""}], indirect=True)
 def test_it_is_the_same_bytes_in_one_message_as_in_two(port: int) -> None:
     one, two = (told(port, asking(path), asking("/end", more="Connection: close\r\n")) for path in ("/one", "/two"))
     assert without_date(one) == without_date(two)
