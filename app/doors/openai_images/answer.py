@@ -145,7 +145,10 @@ def headers_of(
     name = model or _tried_model(attempts)
     headers = {"x-gateway-attempts": str(len(attempts)), "x-gateway-cost-usd": cost_usd}
     if winners:
-        headers["x-gateway-provider"] = ", ".join(dict.fromkeys([each.offer.provider for each in winners]))
+        provider = winners[0].offer.provider
+        if len(winners) > 1:
+            provider = ", ".join(dict.fromkeys(each.offer.provider for each in winners))
+        headers["x-gateway-provider"] = provider
     if name:
         headers["x-gateway-model"] = name
     if simulated:
