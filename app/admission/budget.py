@@ -28,6 +28,10 @@ class Phase(IntEnum):
     """Its answer is made and being read."""
 
 
+ARRIVING, IN_FLIGHT, ANSWERING = Phase.ARRIVING, Phase.IN_FLIGHT, Phase.ANSWERING
+"""By name: asked of its class, a member costs as much as a call."""
+
+
 class Room(Enum):
     """What an upload that waited for room is told."""
 
@@ -44,7 +48,7 @@ class Holder:
     def __init__(self, number: int) -> None:
         self.number = number
         self.held = 0
-        self.phase = Phase.ARRIVING
+        self.phase = ARRIVING
         self.wake: Callable[[Room], None] | None = None
         """Set while it waits for room."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
-from app.admission.budget import Budget, Holder, Phase, Room
+from app.admission.budget import ANSWERING, IN_FLIGHT, Budget, Holder, Room
 from app.admission.gate import Gate
 from app.admission.limits import AdmissionLimits
 from app.admission.queue import Place, Queue, Standing
@@ -244,8 +244,8 @@ class Visit(Holder):
 
     def answered(self) -> None:
         """Its answer is made: others may be in flight in its stead, and its bytes are those of an answer."""
-        if not self._closed and self.phase is not Phase.ANSWERING:
-            self._admission.budget.moved(self, Phase.ANSWERING)
+        if not self._closed and self.phase is not ANSWERING:
+            self._admission.budget.moved(self, ANSWERING)
             self._leave()
 
     def close(self) -> None:
@@ -269,7 +269,7 @@ class Visit(Holder):
     def _entered(self) -> None:
         self._inside = True
         self._entered_at = self._admission.clock()
-        self._admission.budget.moved(self, Phase.IN_FLIGHT)
+        self._admission.budget.moved(self, IN_FLIGHT)
 
     def _why(self, reason: Reason) -> Reason:
         return self._admission.closed_for() or (

@@ -61,8 +61,8 @@ class Edge:
         self._app = app
         self._permissions = permissions or Permissions([])  # all paths ask for a key
         self._draining = draining or Draining()
-        self._keys = keys
-        self._metrics_keys = metrics_keys
+        self._keys = {Access.OPEN: None, Access.METRICS: metrics_keys, Access.KEY: keys}
+        """Those that open what asks for them; None: nothing is asked for."""
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,9 +127,9 @@ class Edge:
         return refusal
 
     def _not_permitted(self, access: Access, headers: list[tuple[bytes, bytes]]) -> ApiError | None:
-        if access is Access.OPEN:
+        keys = self._keys[access]
+        if keys is None:
             return None
-        keys = self._metrics_keys if access is Access.METRICS else self._keys
         try:
             if not keys:
                 return None if access is Access.METRICS or from_this_machine(headers) else _foreign()

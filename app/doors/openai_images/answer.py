@@ -12,8 +12,6 @@ from providers.spec.request import Operation, Resolution
 from providers.spec.result import Usage, Warning
 from routing.attempt import Attempt
 
-_NOTHING = Decimal(0)
-
 
 def success_parts(
     images: Sequence[Delivered],
@@ -33,19 +31,22 @@ def success_parts(
     first = images[0]
     after: dict[str, object] = {
         "background": background_of(transparent=transparent),
-        "output_format": first.format.value,
+        "output_format": str(first.format),
         "size": size_of(first),
     }
     if usage is not None:
         after["usage"] = usage_of(usage)
     after["metadata"] = metadata
-    parts: list[Base64Text] = [b'{"created":%d,"data":[' % created]
+    parts: list[Base64Text] = []
+    between = b'{"created":%d,"data":[' % created
     if urls is not None:
-        parts.append(b",".join(as_json({"url": url}) for url in urls))
+        between += b",".join(as_json({"url": url}) for url in urls)
     else:
-        for place, image in enumerate(images):
-            parts += [b',{"b64_json":"' if place else b'{"b64_json":"', image.blob.base64(), b'"}']
-    parts.append(b"]," + as_json(after)[1:])
+        for image in images:
+            parts += [between + b'{"b64_json":"', image.blob.base64()]
+            between = b'"},'
+        between = b'"}'
+    parts.append(between + b"]," + as_json(after)[1:])
     return tuple(parts)
 
 
@@ -82,7 +83,7 @@ def metadata_of(
     operation: Operation = Operation.GENERATE,
     policy: str | None = None,
     winners: Sequence[Attempt] = (),
-    cost: Decimal = _NOTHING,
+    cost_usd: str = "0",
     images: Sequence[tuple[Delivered, Attempt]] = (),
 ) -> dict[str, object]:
     """What the gateway did, for the body of an answer or an error.
@@ -90,21 +91,22 @@ def metadata_of(
     ``winners`` are the attempts whose images are answered, none when nobody delivered, and ``images`` these images,
     each with its attempt. ``policy`` is the name of the routing policy that was followed. ``model`` is the public name;
     left out, the one that was tried. ``provider`` and ``provider_model`` are those of the first winner, null without
-    one. ``cost`` is what the caller is charged, once; what other attempts cost stands with each of them.
+    one. ``cost_usd`` is what the caller is charged, once, as ``amount`` words it; what other attempts cost stands with
+    each of them.
     """
     winner = winners[0] if winners else None
     return {
         "model": model or _tried_model(attempts),
         "provider": winner.offer.provider if winner else None,
         "provider_model": _vendor_id(winner, operation) if winner else None,
-        "resolution": resolution.value if resolution else None,
+        "resolution": str(resolution) if resolution else None,
         "policy": policy,
-        "cost_usd": amount(cost),
+        "cost_usd": cost_usd,
         "images": [
             {
                 "provider": by.offer.provider,
                 "size": size_of(image),
-                "output_format": image.format.value,
+                "output_format": str(image.format),
                 "bytes": image.length,
             }
             for image, by in images
@@ -115,7 +117,7 @@ def metadata_of(
                 "provider_model": _vendor_id(attempt, operation),
                 "outcome": attempt.outcome,
                 "seconds": round(attempt.seconds, 3),
-                "spend": attempt.spend.value,
+                "spend": str(attempt.spend),
                 "cost_usd": amount(attempt.cost),
                 "reason": attempt.reason,
                 "probe": attempt.probe,
@@ -133,7 +135,7 @@ def headers_of(
     simulated: bool = False,
     model: str | None = None,
     winners: Sequence[Attempt] = (),
-    cost: Decimal = _NOTHING,
+    cost_usd: str = "0",
 ) -> dict[str, str]:
     """The ``x-gateway-*`` headers. ``simulated``: a vendor that was tried is a pretended one.
 
@@ -141,9 +143,12 @@ def headers_of(
     when a model is known.
     """
     name = model or _tried_model(attempts)
-    headers = {"x-gateway-attempts": str(len(attempts)), "x-gateway-cost-usd": amount(cost)}
+    headers = {"x-gateway-attempts": str(len(attempts)), "x-gateway-cost-usd": cost_usd}
     if winners:
-        headers["x-gateway-provider"] = ", ".join(dict.fromkeys(each.offer.provider for each in winners))
+        provider = winners[0].offer.provider
+        if len(winners) > 1:
+            provider = ", ".join(dict.fromkeys(each.offer.provider for each in winners))
+        headers["x-gateway-provider"] = provider
     if name:
         headers["x-gateway-model"] = name
     if simulated:
@@ -153,7 +158,9 @@ def headers_of(
 
 def amount(usd: Decimal) -> str:
     """An amount in plain decimal notation: no exponent, no trailing zeros; ``0`` for nothing."""
-    text = format(usd, "f")
+    text = str(usd)
+    if "E" in text:  # a power of ten; otherwise it is the longer way to the same
+        text = format(usd, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
@@ -165,4 +172,4 @@ def _tried_model(attempts: Sequence[Attempt]) -> str | None:
 
 def _vendor_id(attempt: Attempt, operation: Operation) -> str:
     model = attempt.offer.provider_model
-    return model.edit_id if operation is Operation.EDIT and model.edit_id else model.id
+    return model.edit_id if model.edit_id and operation is Operation.EDIT else model.id

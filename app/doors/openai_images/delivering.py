@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from decimal import Decimal
+from collections.abc import Sequence
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -19,6 +19,7 @@ from app.gateway import NotMadeError
 from app.hosting.hosting import HostingError
 from app.services import Services
 from providers.spec.result import Warning
+from routing.attempt import Attempt
 
 
 async def answered(own: Services, request: Request, order: Order, made: AllMade) -> Response:
@@ -34,7 +35,7 @@ async def answered(own: Services, request: Request, order: Order, made: AllMade)
 
 def _undelivered(made: AllMade) -> dict[str, object]:
     """The metadata of images that nobody gets: what vendors bill stands with the attempts, the caller pays nothing."""
-    return {**metadata_for(made), "cost_usd": amount(Decimal(0)), "images": []}
+    return {**metadata_for(made), "cost_usd": "0", "images": []}
 
 
 async def _success(own: Services, request: Request, order: Order, made: AllMade) -> Response:
@@ -45,16 +46,18 @@ async def _success(own: Services, request: Request, order: Order, made: AllMade)
         except HostingError as failed:
             # The images are paid for: handed over in the other form they are not lost.
             told = (*told, Warning("response_format", f"the images are in b64_json, for {failed}"))
-    first = made.parts[0]
+    asked = made.parts[0].choice.request
+    winners, cost_usd = made.winners, amount(made.cost)
     parts = success_parts(
         made.images,
-        metadata_for(made, told),
+        _metadata(made, told, winners, cost_usd),
         usage=made.usage,
         created=int(time.time()),
         urls=urls,
-        transparent=first.choice.request.transparent,
+        transparent=asked.transparent,
     )
-    return PartsResponse(parts, headers_for(made))
+    headers = headers_of(made.attempts, simulated=made.simulated, model=asked.model, winners=winners, cost_usd=cost_usd)
+    return PartsResponse(parts, headers)
 
 
 async def hosted(own: Services, request: Request, made: AllMade) -> list[str]:
@@ -63,31 +66,26 @@ async def hosted(own: Services, request: Request, made: AllMade) -> list[str]:
     return [await own.hosting.keep(image.blob, image.format.media_type, base_url=base_url) for image in made.images]
 
 
-def metadata_for(made: AllMade, warnings: tuple[Warning, ...] | None = None) -> dict[str, object]:
-    """The metadata of an answer. ``warnings`` stand in for those of the making."""
+def metadata_for(made: AllMade) -> dict[str, object]:
+    """The metadata of an answer."""
+    return _metadata(made, made.warnings, made.winners, amount(made.cost))
+
+
+def _metadata(
+    made: AllMade, warnings: Sequence[Warning], winners: Sequence[Attempt], cost_usd: str
+) -> dict[str, object]:
     first = made.parts[0]
     asked = first.choice.request
     return metadata_of(
         made.attempts,
         resolution=asked.resolution,
-        warnings=made.warnings if warnings is None else warnings,
+        warnings=warnings,
         model=asked.model,
         operation=asked.operation,
         policy=first.plan.objective_name,
-        winners=made.winners,
-        cost=made.cost,
+        winners=winners,
+        cost_usd=cost_usd,
         images=[(image, part.winner) for part in made.parts for image in part.images],
-    )
-
-
-def headers_for(made: AllMade) -> dict[str, str]:
-    """The headers of an answer."""
-    return headers_of(
-        made.attempts,
-        simulated=made.simulated,
-        model=made.parts[0].choice.request.model,
-        winners=made.winners,
-        cost=made.cost,
     )
 
 

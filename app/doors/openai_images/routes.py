@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -48,18 +49,9 @@ async def edits(request: Request) -> Response:
 
 
 async def _serve(request: Request, kind: Kind) -> Response:
-    ending = _Ending(services(request))
+    own = services(request)
+    ending = _Ending(own)
     response: Response | None = None
-    try:
-        response = await _response(request, kind, ending)
-        return response
-    finally:
-        if not isinstance(response, EventStreamResponse):  # a stream says itself when it is over
-            ending.close()
-
-
-async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
-    own = ending.own
     try:
         planning = bool(request.scope["query_string"]) and dry_run_asked(request.query_params)
         order = await order_from(own, request, editing=kind is Kind.EDIT, planning=planning)
@@ -68,32 +60,36 @@ async def _response(request: Request, kind: Kind, ending: _Ending) -> Response:
             ending.outcome = "dry_run"
             return JSONResponse(planned(own, order))
         if order.stream and streams_at_once(own, order):
-            return EventStreamResponse(_Watched(events_of(own, order, kind), ending), headers={})
-        made = await unless_hung_up(request, _made(own, order))
+            response = EventStreamResponse(_Watched(events_of(own, order, kind), ending), headers={})
+            return response
+        try:
+            made = await unless_hung_up(request, _made(own, order))
+        except NotMadeError as failed:
+            raise not_made(failed, order) from failed
         if made is None:
             return Response(status_code=CLIENT_CLOSED)
         ending.model = made.parts[0].choice.model.name
         response = await answered(own, request, order, made)
+        ending.outcome = "ok"
+        return response
     except ApiError as error:
         ending.refused(error)
         return error_response(error)
     except ClientDisconnect:
         return Response(status_code=CLIENT_CLOSED)
-    ending.outcome = "ok"
-    return response
+    finally:
+        if not isinstance(response, EventStreamResponse):  # a stream says itself when it is over
+            ending.close()
 
 
-async def _made(own: Services, order: Order) -> AllMade:
-    try:
-        return await make_all(
-            own.gateway,
-            order.choices,
-            Fitting(own.workers, own.spool_dir),
-            timeout_s=order.timeout_s,
-            stopping=lambda: own.draining.cancelling,
-        )
-    except NotMadeError as failed:
-        raise not_made(failed, order) from failed
+def _made(own: Services, order: Order) -> Coroutine[Any, Any, AllMade]:
+    return make_all(
+        own.gateway,
+        order.choices,
+        Fitting(own.workers, own.spool_dir),
+        timeout_s=order.timeout_s,
+        stopping=lambda: own.draining.cancelling,
+    )
 
 
 class _Watched:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.doors.openai_images.answer import headers_of, metadata_of
+from app.doors.openai_images.answer import amount, headers_of, metadata_of
 from app.gateway import Made, NotMadeError
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.result import Usage
@@ -153,9 +153,9 @@ async def test_when_two_deliver_at_once_all_that_is_told_is_of_the_same_try_and_
         assert [warning.message for warning in made.warnings] == [f"{name} has none"]
         assert made.cost == made.winner.cost == cost
         assert sum(each is made.winner for each in made.attempts) == 1
-        headers = headers_of(made.attempts, winners=[made.winner], cost=made.cost)
+        headers = headers_of(made.attempts, winners=[made.winner], cost_usd=amount(made.cost))
         assert (headers["x-gateway-provider"], headers["x-gateway-cost-usd"]) == (name, TWO[name])
-        metadata = metadata_of(made.attempts, resolution=None, winners=[made.winner], cost=made.cost)
+        metadata = metadata_of(made.attempts, resolution=None, winners=[made.winner], cost_usd=amount(made.cost))
         assert (metadata["provider"], metadata["cost_usd"]) == (name, TWO[name])
         paid = {each.offer.provider: (each.outcome, each.spend, each.cost) for each in made.attempts}
         assert paid == {each: ("ok", Spend.CHARGED, Decimal(amount)) for each, amount in TWO.items()}

@@ -140,7 +140,7 @@ def test_metadata_tells_the_whole_story() -> None:
         warnings=told,
         policy="balanced",
         winners=TRIED[2:],
-        cost=TRIED[2].cost,
+        cost_usd=amount(TRIED[2].cost),
         images=[won],
     )
     assert metadata == {
@@ -176,7 +176,7 @@ def test_an_edit_names_the_vendors_id_for_edits() -> None:
 
 
 def test_headers_say_who_served_it() -> None:
-    assert headers_of(TRIED, simulated=True, winners=TRIED[2:], cost=TRIED[2].cost) == {
+    assert headers_of(TRIED, simulated=True, winners=TRIED[2:], cost_usd=amount(TRIED[2].cost)) == {
         "x-gateway-provider": "fal",
         "x-gateway-model": "gemini-3.1-flash-image-preview",
         "x-gateway-attempts": "3",
