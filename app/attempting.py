@@ -14,6 +14,7 @@ from app.media.verify import GLANCE_BYTES, Delivered, MustDecodeError, NotDelive
 from app.telemetry import Telemetry
 from providers.converse import Driver, Provider, Trace
 from providers.spec.blob import Blob
+from providers.spec.capability import Capability
 from providers.spec.conversation import AbandonReason
 from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest
@@ -23,10 +24,10 @@ from providers.workers import Workers
 from routing.attempt import Attempt
 from routing.fallback import SHORTEST_TRY_S
 from routing.passage import Passage
-from routing.route_plan import Candidate
 from routing.steps import Hedge, Try
 from routing.ticket import Ticket
 
+_NOTHING = Decimal(0)
 LEAVE_SHARE = 0.5
 """Share of the request's remaining time that cancelling a try may take before the next one begins."""
 
@@ -51,7 +52,7 @@ class Ended:
     delivered: tuple[Delivered, ...] = ()
     result: ImageResult | None = None
     simulated: bool = False
-    charge: Decimal = Decimal(0)
+    charge: Decimal = _NOTHING
     """USD the caller is charged if these images are the answer."""
     warnings: tuple[Warning, ...] = ()
 
@@ -106,18 +107,22 @@ class Attempting:
         billed = min(request.n, candidate.offer.capability.max_images)
 
         def record(spend: Spend, failed: ProviderError | None = None) -> Attempt:
-            cost = passage.cost(candidate, billed) if spend is Spend.CHARGED else Decimal(0)
+            cost = passage.cost(candidate, billed) if spend is Spend.CHARGED else _NOTHING
             attempt = self._attempt(begun, spend, failed, trace, cost)
             passage.ended(begun.ticket, attempt, now=self._clock())
-            possible = passage.cost(candidate, billed) if spend is Spend.POSSIBLE else Decimal(0)
+            possible = passage.cost(candidate, billed) if spend is Spend.POSSIBLE else _NOTHING
             self._telemetry.attempt_ended(attempt, request, possible)
             return attempt
 
         try:
-            fitted = await self._fitted(job, candidate, route.deadline_at)
-            left_s = route.deadline_at - self._clock()
-            limit_s = min(step.limit_s, left_s)
-            if left_s < step.limit_s:  # work on large input images takes seconds
+            capability = candidate.offer.capability
+            if request.images:
+                fitted = await self._fitted(job, capability, route.deadline_at)
+            else:
+                fitted = await job.fitting.fitted(request, capability)
+            limit_s, left_s = step.limit_s, route.deadline_at - self._clock()
+            if left_s < limit_s:  # work on large input images takes seconds
+                limit_s = left_s
                 step = replace(step, limit_s=route.deadline_at - started, ends_at_deadline=True)
                 begun = replace(begun, step=step)
             if fitted is None or left_s < SHORTEST_TRY_S:
@@ -132,7 +137,9 @@ class Attempting:
                 on_interim=job.on_interim,
             )
             paid, billed = True, result.billed
-            delivered = await self._looked_at(result, job, fitted)
+            delivered = _at_a_glance(result, job, fitted)
+            if delivered is None:
+                delivered = await self._workers.run(_delivered, result, job, fitted)
         except ProviderError as failed:
             return Ended(record(failed.spend, failed), simulated=trace.simulated)
         except NotDeliveredError as unusable:
@@ -157,37 +164,28 @@ class Attempting:
             detail = AbandonReason.HEDGE_LOST.value if lost else ""
             record(spend, ProviderError(Fault.ABANDONED, why, spend=spend, detail=detail))
             raise
+        warnings = [*fitted.warnings, *result.warnings]
+        for one in delivered:
+            warnings += one.warnings
         return Ended(
             record(Spend.CHARGED),
             delivered,
             result,
             trace.simulated,
             charge=passage.cost(candidate, len(delivered)),
-            warnings=(*fitted.warnings, *result.warnings, *(each for one in delivered for each in one.warnings)),
+            warnings=tuple(warnings),
         )
 
-    async def _looked_at(self, result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...]:
-        """What ``_delivered`` says: here and now where that takes a millisecond, because there is little to read or it
-        was looked at while it came; else in a worker thread, whose turn alone would cost more than the look."""
-        if sum([blob.length for blob in result.images if blob.ends is None]) <= GLANCE_BYTES:
-            try:
-                return _delivered(result, job, fitted, at_a_glance=True)
-            except MustDecodeError:
-                pass
-        return await self._workers.run(_delivered, result, job, fitted)
-
-    async def _fitted(self, job: Job, candidate: Candidate, deadline_at: float) -> Fitted | None:
-        """The request as the candidate is to be asked for it; None when that takes longer than there is time."""
-        if not job.request.images:
-            return await job.fitting.fitted(job.request, candidate.offer.capability)
+    async def _fitted(self, job: Job, capability: Capability, deadline_at: float) -> Fitted | None:
+        """The request as an offer is to be asked for it; None when that takes longer than there is time."""
         try:
             async with asyncio.timeout(max(deadline_at - self._clock(), 0.0)):
-                return await job.fitting.fitted(job.request, candidate.offer.capability)
+                return await job.fitting.fitted(job.request, capability)
         except TimeoutError:
             return None
 
     def _attempt(
-        self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace, cost: Decimal = Decimal(0)
+        self, begun: Begun, spend: Spend, failed: ProviderError | None, trace: Trace, cost: Decimal = _NOTHING
     ) -> Attempt:
         step, started, candidate = begun.step, begun.started, begun.step.candidate
         ended = Attempt(
@@ -214,6 +212,21 @@ class Attempting:
             deadline_hit=timed_out and step.ends_at_deadline,
             seconds=min(ended.seconds, step.limit_s) if timed_out else ended.seconds,
         )
+
+
+def _at_a_glance(result: ImageResult, job: Job, fitted: Fitted) -> tuple[Delivered, ...] | None:
+    """What ``_delivered`` says, where that takes a millisecond, because there is little to read or it was looked at
+    while it came; else None, and it is work for a worker thread, whose turn alone would cost more than the look."""
+    to_read = 0
+    for blob in result.images:
+        if blob.ends is None:
+            to_read += blob.length
+    if to_read > GLANCE_BYTES:
+        return None
+    try:
+        return _delivered(result, job, fitted, at_a_glance=True)
+    except MustDecodeError:
+        return None
 
 
 def _delivered(result: ImageResult, job: Job, fitted: Fitted, *, at_a_glance: bool = False) -> tuple[Delivered, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,6 @@ from app.gateway import Choice, Gateway, Made, NotMadeError, Watcher
 from app.media.verify import Delivered
 from providers.spec.blob import Blob
 from providers.spec.errors import Fault
-from providers.spec.request import ImageRequest
 from providers.spec.result import Usage, Warning
 from providers.spec.unguarded import unguarded
 from routing.attempt import Attempt
@@ -39,17 +38,17 @@ class AllMade:
     @property
     def images(self) -> tuple[Delivered, ...]:
         """In the order in which they were finished."""
-        return tuple(image for part in self.parts for image in part.images)
+        return tuple([image for part in self.parts for image in part.images])
 
     @property
     def winners(self) -> tuple[Attempt, ...]:
         """The attempts whose images these are."""
-        return tuple(part.winner for part in self.parts)
+        return tuple([part.winner for part in self.parts])
 
     @property
     def cost(self) -> Decimal:
         """USD the caller is charged, for these images."""
-        return sum((part.cost for part in self.parts), Decimal(0))
+        return sum([part.cost for part in self.parts], Decimal(0))
 
     @property
     def usage(self) -> Usage | None:
@@ -57,12 +56,12 @@ class AllMade:
         counted = [part.usage for part in self.parts if part.usage is not None]
         if len(counted) < 2:
             return counted[0] if counted else None
-        return _sum(counted)
+        return Usage.of_all(counted)
 
     @property
     def simulated(self) -> bool:
         """Whether a vendor that was tried is a pretended one."""
-        return any(part.simulated for part in self.parts)
+        return True in [part.simulated for part in self.parts]
 
 
 @unguarded
@@ -120,7 +119,7 @@ class _Collecting:
 
     @property
     def count(self) -> int:
-        return sum(len(part.images) for part in self.made)
+        return sum([len(part.images) for part in self.made])
 
 
 async def make_all(
@@ -154,12 +153,10 @@ async def make_all(
         fitting=fitting,
         on_interim=on_interim,
     )
+    if wanted == 1:
+        return await _only_one(make(choices), on_made)
     got = _Collecting()
     missing = [_Missing(wanted)]
-    if wanted == 1:  # nothing is to be cut, run side by side, or made up for
-        missing.clear()
-        only = _Part(make(choices), 1, 0)
-        await _collected(only, only.work, got, on_made)
     while missing:
         if got.made and gateway.clock() >= deadline_at:
             break
@@ -184,6 +181,18 @@ async def make_all(
     if not got.made:
         raise got.bugs[0] if got.bugs else _nothing_made(got)
     return AllMade(tuple(got.made), _attempts(got), _warnings(got, wanted))
+
+
+async def _only_one(work: Coroutine[Any, Any, Made], on_made: Callable[[Made], None] | None) -> AllMade:
+    """A request for one image: nothing is to be cut, run side by side, or made up for."""
+    try:
+        made = await work
+    except NotMadeError as failed:
+        failed.attempts = _in_order(failed.attempts)
+        raise
+    if on_made is not None:
+        on_made(made)
+    return AllMade((made,), _in_order(made.attempts), _once(made.warnings))
 
 
 def _taken_back() -> bool:
@@ -222,11 +231,8 @@ def _part(choice: Choice, size: int, *, of: int, first: int) -> Choice:
         return choice
     if of > 1 and wishes.max_price_per_request is not None:
         wishes = replace(wishes, max_price_per_request=wishes.max_price_per_request * size / of)
-    return replace(choice, request=replace(request, n=size, seed=_seed(request, first)), wishes=wishes)
-
-
-def _seed(request: ImageRequest, first: int) -> int | None:
-    return None if request.seed is None else (request.seed + first) % SEEDS
+    seed = None if request.seed is None else (request.seed + first) % SEEDS
+    return replace(choice, request=replace(request, n=size, seed=seed), wishes=wishes)
 
 
 async def _side_by_side(parts: Sequence[_Part], got: _Collecting, on_made: Callable[[Made], None] | None) -> None:
@@ -275,8 +281,11 @@ def _attempts(got: _Collecting) -> tuple[Attempt, ...]:
     every = [attempt for part in got.made for attempt in part.attempts]
     every += [attempt for part in got.failed for attempt in part.attempts]
     # What failed for images that were planned again stands with both parts.
-    once = {id(attempt): attempt for attempt in every}
-    return tuple(sorted(once.values(), key=lambda attempt: attempt.started_at))
+    return _in_order({id(attempt): attempt for attempt in every}.values())
+
+
+def _in_order(attempts: Collection[Attempt]) -> tuple[Attempt, ...]:
+    return tuple(attempts if len(attempts) < 2 else sorted(attempts, key=lambda attempt: attempt.started_at))
 
 
 def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:
@@ -286,15 +295,8 @@ def _warnings(got: _Collecting, wanted: int) -> tuple[Warning, ...]:
         if got.stopped:
             why = "the gateway was stopped before the rest was there"
         warnings.append(Warning("n", f"{got.count} of {wanted} images were made: {why}"))
+    return _once(warnings)
+
+
+def _once(warnings: Collection[Warning]) -> tuple[Warning, ...]:
     return tuple(dict.fromkeys(warnings))
-
-
-def _sum(counted: Sequence[Usage]) -> Usage:
-    return Usage(
-        input_tokens=sum(each.input_tokens for each in counted),
-        output_tokens=sum(each.output_tokens for each in counted),
-        input_text_tokens=sum(each.input_text_tokens for each in counted),
-        input_image_tokens=sum(each.input_image_tokens for each in counted),
-        output_image_tokens=sum(each.output_image_tokens for each in counted),
-        thought_tokens=sum(each.thought_tokens for each in counted),
-    )

@@ -54,7 +54,10 @@ class Fitting:
         Raises ProviderError (INVALID_REQUEST) when an input image turns out to be damaged as it is worked on.
         """
         asked = capability.asked(request)
-        warnings = [Warning(name, _SAYING[name]) for name in capability.ignored(request)]
+        ignored = capability.ignored(request)
+        warnings = [Warning(name, _SAYING[name]) for name in ignored] if ignored else []
+        if not request.images and request.mask is None:
+            return Fitted(asked, tuple(warnings))
         emulation: Emulation | None = None
         if request.mask is not None and capability.mask_is_emulated(request):
             emulation = drawn = await self._once(

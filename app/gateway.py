@@ -182,8 +182,11 @@ class Gateway:
                 passage.close(now=self.clock())
                 attempts = passage.attempts
                 self._telemetry.plan_ended(passage.plan, attempts, passage.waits_s)
-            simulated = simulated or any(one.simulated for one in ended)
-            won = next((one for one in ended if one.delivered), None)
+            won = None
+            for one in ended:
+                simulated = simulated or one.simulated
+                if won is None and one.delivered:
+                    won = one
             if won is not None and won.result is not None:
                 return Made(
                     images=won.delivered,
@@ -218,16 +221,18 @@ class Gateway:
             step = passage.next(now=self.clock())
             if isinstance(step, GiveUp):
                 return ended
-            if isinstance(step, Try | Hedge):
+            if isinstance(step, (Try, Hedge)):
                 if watcher is not None:
                     watcher(step.candidate)
                 if passage.plan.hedging:
                     ended += await self._raced(step, passage, job)
+                    if any(one.delivered for one in ended):
+                        return ended
                 else:
                     begun = self._attempting.begin(step, passage)
                     ended.append(await self._attempting.attempt(begun, passage, job))
-                if any(one.delivered for one in ended):
-                    return ended
+                    if ended[-1].delivered:
+                        return ended
             else:
                 await _woken_or_past(woken, step.until - self.clock())
 

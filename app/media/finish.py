@@ -89,19 +89,19 @@ def is_finished(
 
 def _causes(
     delivered: Delivered, request: ImageRequest, emulation: Emulation | None, asked: ImageRequest | None
-) -> tuple[str, ...]:
+) -> list[str]:
     """The caller's parameters that make a new file necessary, the weightiest first."""
     exact = request.exact_pixels
-    return tuple(
-        parameter
-        for parameter, needed in (
-            ("mask", emulation is not None),
-            ("resize", exact is not None and exact != (delivered.width, delivered.height)),
-            ("output_format", request.output_format not in (None, delivered.format)),
-            ("output_compression", _is_to_be_compressed(delivered, request, asked)),
-        )
-        if needed
-    )
+    causes = []
+    if emulation is not None:
+        causes.append("mask")
+    if exact is not None and exact != (delivered.width, delivered.height):
+        causes.append("resize")
+    if request.output_format not in (None, delivered.format):
+        causes.append("output_format")
+    if _is_to_be_compressed(delivered, request, asked):
+        causes.append("output_compression")
+    return causes
 
 
 def _is_to_be_compressed(delivered: Delivered, request: ImageRequest, asked: ImageRequest | None) -> bool:

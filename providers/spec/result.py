@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from providers.spec.blob import Blob
@@ -27,6 +28,18 @@ class Usage:
     input_image_tokens: int = 0
     output_image_tokens: int = 0
     thought_tokens: int = 0
+
+    @classmethod
+    def of_all(cls, counted: Sequence[Usage]) -> Usage:
+        """Of several calls together."""
+        return cls(
+            input_tokens=sum(each.input_tokens for each in counted),
+            output_tokens=sum(each.output_tokens for each in counted),
+            input_text_tokens=sum(each.input_text_tokens for each in counted),
+            input_image_tokens=sum(each.input_image_tokens for each in counted),
+            output_image_tokens=sum(each.output_image_tokens for each in counted),
+            thought_tokens=sum(each.thought_tokens for each in counted),
+        )
 
 
 @unguarded

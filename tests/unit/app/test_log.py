@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.log import _line
+from app.as_json import as_json
+from app.log import _line, _shown
 from providers.spec.request import ImageRequest
 
 SPEAKING = """
@@ -28,12 +32,23 @@ def test_the_image_librarys_warnings_are_no_lines_of_the_log() -> None:
     assert "of another" in said
 
 
-@pytest.mark.parametrize("said", ["a\u2028b", "a\x85b", "a\x9b2Jb", "a\x7fb", "\u202eb", "\ud800", "\U0001f98a"])
+@pytest.mark.parametrize(
+    "said", ["a\u2028b", "a\x85b", "a\x9b2Jb", "a\x7fb", "\u202eb", "\ud800", "\U0001f98a", "plain"]
+)
 def test_a_line_is_one_line_of_plain_characters(said: str) -> None:
-    line = _line({"event": "refused", "param": said}, repr).decode("ascii")
+    line = _line(None, "info", {"event": "refused", "param": said}).decode("ascii")
     assert line.isprintable()
-    assert json.loads(line) == {"event": "refused", "param": said}
+    told = json.loads(line)
+    time = told.pop("timestamp")
+    assert told == {"event": "refused", "param": said, "level": "info"}
+    assert time.endswith("Z")
+    assert abs(datetime.fromisoformat(time) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_what_is_not_to_be_seen_is_not_in_a_line() -> None:
-    assert b"secret" not in _line({"event": "bug", "request": ImageRequest("model", "a secret")}, repr)
+    assert b"secret" not in _line(None, "error", {"event": "bug", "request": ImageRequest("model", "a secret")})
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_time_is_written_alike_on_both_ways(time: datetime) -> None:
+    assert as_json(time) == f'"{_shown(time)}"'.encode()
