@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from providers.spec.adapter import ProviderModel
 from providers.spec.capability import Capability
@@ -26,8 +26,9 @@ class Offer:
     """Median seconds of a success at 1K before anything was measured; None: the policy's prior."""
     expected_success: float | None = None
     """Probability that a try delivers before anything was measured; None: the policy's prior."""
+    key: str = field(init=False, repr=False, compare=False)
+    """Identity of the offer in metrics, health and logs: ``provider/model``. Kept, as a request asks a dozen times."""
 
-    @property
-    def key(self) -> str:
-        """Identity of the offer in metrics, health and logs: ``provider/model``."""
-        return f"{self.provider}/{self.model}"
+    def __post_init__(self) -> None:
+        """Put the key together."""
+        object.__setattr__(self, "key", f"{self.provider}/{self.model}")
