@@ -59,5 +59,7 @@ class Attempt:
 
 def work_of(attempts: Sequence[Attempt]) -> int:
     """How many tries these attempts count as where tries are bounded."""
+    if not attempts:
+        return 0
     refusals = sum(attempt.fault is Fault.RATE_LIMITED for attempt in attempts)
     return len(attempts) - refusals + refusals // REFUSALS_PER_TRY

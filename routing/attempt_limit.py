@@ -14,8 +14,10 @@ SLOWER_AT_MOST = 2.0
 
 def ceiling_s(resolution: Resolution | None, policy: Policy) -> float:
     """The longest any try may last. A model without tiers is given the longest: nothing says it is quick."""
-    longest = max(policy.attempt_limit_s.values())
-    return longest if resolution is None else policy.attempt_limit_s.get(resolution, longest)
+    limits = policy.attempt_limit_s
+    if resolution is not None and resolution in limits:
+        return limits[resolution]
+    return max(limits.values())
 
 
 def attempt_limit_s(

@@ -37,6 +37,8 @@ from routing.wishes import RouteWishes
 
 USABLE = frozenset({HealthState.SERVING, HealthState.PROBE_DUE, HealthState.HALF_OPEN})
 """States in which an offer may be tried at once."""
+_LOOKED_AT = frozenset({HealthState.PROBE_DUE, HealthState.HALF_OPEN})
+"""States in which a try looks whether the offer is back."""
 
 
 def in_order(
@@ -144,14 +146,16 @@ def _was_kept_back(plan: RoutePlan, key: str) -> bool:
 
 
 def _figures(entry: Entry, resolution: Resolution | None) -> str:
-    return figures_told(entry.quote.total, resolution, entry.option.mean_s, entry.option.success)
+    return figures_told(entry.quote.told, resolution, entry.option.mean_s, entry.option.success)
 
 
 def _probe_reason(entry: Entry, figures: str) -> str | None:
     """What the entry is a probe for; None: it is none."""
+    if entry.state not in _LOOKED_AT:
+        return None
     if entry.state is HealthState.HALF_OPEN:
         return trial_reason(figures)
-    if entry.state is HealthState.PROBE_DUE and entry.health.out_fault is not None:
+    if entry.health.out_fault is not None:
         return out_probe_reason(entry.health.out_fault, figures)
     return None
 

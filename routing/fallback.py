@@ -88,7 +88,7 @@ def may_try_another_model(plan: RoutePlan, attempts: Sequence[Attempt], *, now: 
 
 def payments(attempts: Sequence[Attempt]) -> int:
     """How many of these attempts a vendor bills or may bill."""
-    return sum(attempt.spend is not Spend.NONE for attempt in attempts)
+    return sum(attempt.spend is not Spend.NONE for attempt in attempts) if attempts else 0
 
 
 def _ending(plan: RoutePlan, attempts: Sequence[Attempt], now: float) -> Ending | None:
@@ -162,7 +162,8 @@ def _try(
 ) -> Try:
     remaining = plan.deadline_at - now
     own = _own_limit(plan, candidate, attempts, healths, remaining)
-    return Try(candidate, limit_s=min(own, remaining), ends_at_deadline=remaining <= own)
+    short = remaining <= own
+    return Try(candidate, limit_s=remaining if short else own, ends_at_deadline=short)
 
 
 def _own_limit(
@@ -173,18 +174,17 @@ def _own_limit(
     remaining: float,
 ) -> float:
     """The try's own limit; the longest there is when giving up earlier would leave no time for anybody else."""
+    ceiling = ceiling_s(plan.resolution, plan.policy)
+    tried = {candidate.offer.key}
+    for attempt in attempts:
+        tried.add(attempt.offer.key)
+    others = [each.expected_seconds for each in plan.candidates if each.offer.key not in tried]
+    if not others:
+        return ceiling
     health = healths.get(candidate.offer.key)
     estimate = health.estimate if health is not None else None
     own = attempt_limit_s(estimate, plan.resolution, plan.policy, probe=candidate.probe)
-    tried = {attempt.offer.key for attempt in attempts}
-    others = [
-        each.expected_seconds
-        for each in plan.candidates
-        if each.offer.key != candidate.offer.key and each.offer.key not in tried
-    ]
-    if not others or remaining - own < min(others) / 2:
-        return ceiling_s(plan.resolution, plan.policy)
-    return own
+    return ceiling if remaining - own < min(others) / 2 else own
 
 
 def _beside(

@@ -50,7 +50,9 @@ class Option:
 
 def index_of(option: Option, objective: Objective) -> float:
     """The ratio a / p of one offer, in USD; the lower the earlier it is tried."""
-    success = max(option.success, LOWEST_SUCCESS)
+    success = option.success
+    if success < LOWEST_SUCCESS:
+        success = LOWEST_SUCCESS
     odds = (1.0 - success) / success
     value = objective.value_of_time_usd_per_s
     waiting = value * (option.mean_s + odds * option.failure_s)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from providers.spec.request import ImageRequest
@@ -18,7 +17,7 @@ from routing.line import Place
 from routing.offers import Offer
 from routing.plan import RoutePlan, plan
 from routing.policy import Policy
-from routing.prices import PriceTable
+from routing.prices import PriceTable, day_of
 from routing.route_plan import Candidate
 from routing.steps import Ending, GiveUp, Hedge, Running, Step, Try, Wait, Waiting
 from routing.ticket import Ticket
@@ -103,7 +102,7 @@ class Passage:
             now=now,
             draw=self._draw,
             healths=healths,
-            running=tuple(self._running.values()),
+            running=tuple(self._running.values()) if self._running else (),
             idle_since=self._idle_since,
             in_line=self._place is not None,
             may_hedge=bool(self._running) and self._board.may_hedge(),
@@ -133,8 +132,8 @@ class Passage:
         """USD the vendor asks for a call to this candidate that makes so many images."""
         if images == self._request.n:
             return candidate.quote.total
-        today = datetime.fromtimestamp(self.plan.started_at, tz=UTC).date()
-        quote = self._prices.quote(candidate.offer, replace(self._request, n=images), on=today)
+        request = replace(self._request, n=images)
+        quote = self._prices.quote(candidate.offer, request, on=day_of(self.plan.started_at))
         return candidate.quote.total if quote is None else quote.total
 
     def runs(self, ticket: Ticket) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from providers.spec.request import ImageRequest
@@ -11,7 +10,7 @@ from routing.candidates import USABLE, in_order, kept_back, last_resort, until
 from routing.health import UNTRIED, Health, HealthState
 from routing.offers import Offer
 from routing.policy import Policy
-from routing.prices import PriceTable, Quote
+from routing.prices import PriceTable, Quote, day_of
 from routing.ranking import Entry, entry_of, ranked, worth_exploring
 from routing.reasons import no_fallback_reason, unpriced_reason, unsupported_reason
 from routing.route_plan import Candidate, Rejection, RoutePlan
@@ -46,7 +45,7 @@ def plan(
     own is handed in as the policy's ``request_deadline_s``. ``kin`` is the factor on a provider's success when another
     has just failed. Raises nothing.
     """
-    today = datetime.fromtimestamp(now, tz=UTC).date()
+    today = day_of(now)
     objective_name, objective = objective_of(wishes, policy)
     usable: list[Entry] = []
     resting: list[Entry] = []
@@ -61,7 +60,8 @@ def plan(
             entry = entry_of(offer, quote, health, request.resolution, policy, now=now)
             (usable if entry.state in USABLE else resting).append(entry)
     if usable:
-        rejections += [kept_back(entry, now=now) for entry in resting]
+        if resting:
+            rejections += [kept_back(entry, now=now) for entry in resting]
         remaining = policy.request_deadline_s
         placed = ranked(usable, objective, wishes, tries=policy.max_attempts, remaining_s=remaining)
         explored = worth_exploring(placed, objective, wishes, policy, request.resolution, remaining_s=remaining)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
 from providers.spec.request import ImageRequest, Operation, Resolution
 from providers.spec.unguarded import unguarded
 from routing.offers import Offer
+from routing.reasons import dollars
 
 Confidence = Literal["verified", "unverified"]
 
@@ -64,17 +66,43 @@ class Quote:
     total: Decimal
     parts: tuple[QuotePart, ...]
     line: PriceLine
+    price: float = field(init=False, repr=False, compare=False)
+    """The total for the objective's arithmetic; kept, for a quote serves many requests."""
+    told: str = field(init=False, repr=False, compare=False)
+    """The total as a sentence names it."""
+
+    def __post_init__(self) -> None:
+        """Put the total into its other shapes."""
+        object.__setattr__(self, "price", float(self.total))
+        object.__setattr__(self, "told", dollars(self.total))
 
 
 _Key = tuple[str, str, Operation]
+_Asked = tuple[str, str, Operation, Resolution | None, int, int, int, bool, bool, str | None, date]
+_MOST_QUOTES = 2048
+"""Quotes a table keeps before it begins anew; about a megabyte. Most requests ask for the same few."""
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY_S = 86_400
+
+
+def day_of(now: float) -> date:
+    """The UTC day whose prices hold at that moment, in unix seconds."""
+    return _day(int(now // _DAY_S))
+
+
+@lru_cache(maxsize=2)
+def _day(number: int) -> date:
+    return date.fromordinal(_EPOCH + number)
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """All price lines, past, present and announced. Immutable."""
+    """All price lines, past, present and announced. Immutable, but for what it remembers of its own answers."""
 
     lines: tuple[PriceLine, ...]
     _newest_first: Mapping[_Key, tuple[PriceLine, ...]] = field(init=False, repr=False, compare=False)
+    _quotes: dict[_Asked, Quote | None] = field(init=False, repr=False, compare=False)
+    """Those of late, by all they depend on."""
 
     def __post_init__(self) -> None:
         """Sort the lines of each (provider, model, operation), newest first."""
@@ -84,6 +112,7 @@ class PriceTable:
                 index.setdefault((line.provider, line.model, operation), []).append(line)
         frozen = MappingProxyType({key: tuple(lines) for key, lines in index.items()})
         object.__setattr__(self, "_newest_first", frozen)
+        object.__setattr__(self, "_quotes", {})
 
     def line(self, provider: str, model: str, operation: Operation, on: date) -> PriceLine | None:
         """The line in force on that day: the newest that is not still to come. None when there is none."""
@@ -100,24 +129,44 @@ class PriceTable:
         None when the offer has no price for this operation or resolution on that day. A request without a resolution
         has a price only where the line knows a single one.
         """
-        line = self.line(offer.provider, offer.model, request.operation, on)
-        if line is None:
-            return None
-        per_image = _price_of_one(line, request.resolution)
-        if per_image is None:
-            return None
         # With a seed every image is a call of its own, for each has to have another seed.
         at_once = max(1, offer.capability.max_images) if request.seed is None else 1
-        calls = -(-request.n // at_once)
-        parts = [QuotePart("images", per_image * request.n)]
         inputs = offer.capability.input_images(request)
-        if inputs and line.input_image:
-            parts.append(QuotePart("input_images", line.input_image * inputs * calls))
-        parts += [
-            QuotePart(name, line.surcharges[name] * calls) for name in _extras(request) if name in line.surcharges
-        ]
-        total = parts[0].amount if len(parts) == 1 else sum((part.amount for part in parts), Decimal(0))
-        return Quote(total=total, parts=tuple(parts), line=line)
+        asked = (
+            offer.provider,
+            offer.model,
+            request.operation,
+            request.resolution,
+            request.n,
+            at_once,
+            inputs,
+            request.web_search,
+            request.image_search,
+            request.thinking,
+            on,
+        )
+        try:
+            return self._quotes[asked]
+        except KeyError:
+            pass  # not asked for of late
+        line = self.line(offer.provider, offer.model, request.operation, on)
+        quote = None if line is None else _quote(line, request, calls=-(-request.n // at_once), inputs=inputs)
+        if len(self._quotes) >= _MOST_QUOTES:
+            self._quotes.clear()
+        self._quotes[asked] = quote
+        return quote
+
+
+def _quote(line: PriceLine, request: ImageRequest, *, calls: int, inputs: int) -> Quote | None:
+    per_image = _price_of_one(line, request.resolution)
+    if per_image is None:
+        return None
+    parts = [QuotePart("images", per_image * request.n)]
+    if inputs and line.input_image:
+        parts.append(QuotePart("input_images", line.input_image * inputs * calls))
+    parts += [QuotePart(name, line.surcharges[name] * calls) for name in _extras(request) if name in line.surcharges]
+    total = parts[0].amount if len(parts) == 1 else sum((part.amount for part in parts), Decimal(0))
+    return Quote(total=total, parts=tuple(parts), line=line)
 
 
 def _price_of_one(line: PriceLine, resolution: Resolution | None) -> Decimal | None:

@@ -23,6 +23,9 @@ _TRIAL_SIGMAS = 2.0
 """A trial is given time for this many sigmas above the long-run median: 98 % of successes end within."""
 _NORMAL_QUANTILES = ((0.5, 0.0), (0.75, 0.6745), (0.9, 1.2816), (0.95, 1.6449), (0.99, 2.3263))
 """Quantiles of the standard normal distribution."""
+_HALF_OPEN = HealthState.HALF_OPEN
+"""By its own name, for every plan asks several times: on its enum Python 3.11 is some twenty times as long in finding
+it."""
 
 
 @unguarded
@@ -92,9 +95,9 @@ def entry_of(
     """A capable offer made ready for ranking."""
     estimate = health.estimate or prior_estimate(offer, resolution, policy)
     state = health.state(now=now)
-    on_trial = state is HealthState.HALF_OPEN
+    on_trial = state is _HALF_OPEN
     option = Option(
-        price=float(quote.total),
+        price=quote.price,
         success=estimate.long_run_success if on_trial else estimate.success,
         median_s=estimate.long_run_median_s if on_trial else estimate.median_s,
         sigma=estimate.sigma,
@@ -120,12 +123,15 @@ def ranked(
     By the objective; what the caller says about order and latency goes before it. Equal indices keep the order of the
     configuration.
     """
+    if len(entries) == 1:
+        only = entries[0]
+        return [Ranked(only, index_of(only.option, objective))]
     inplace = sorted(entries, key=lambda entry: entry.offer.position)
     options = [entry.option for entry in inplace]
     indices = [index_of(option, objective) for option in options]
     order = best_order(options, objective, tries=tries, remaining_s=remaining_s, indices=indices)
     placed = [Ranked(inplace[place], indices[place]) for place in order]
-    if any(each.entry.state is HealthState.HALF_OPEN for each in placed):
+    if any(each.entry.state is _HALF_OPEN for each in placed):
         # A trial that the deadline cuts short proves nothing, and costs the caller the time that was left.
         placed.sort(key=lambda each: _too_slow_a_trial(each.entry, remaining_s))
     if wishes.preferred_max_latency:
@@ -204,7 +210,7 @@ def _place_in(order: Sequence[str], entry: Entry) -> int:
 def _too_slow_a_trial(entry: Entry, remaining_s: float) -> bool:
     estimate = entry.estimate
     longest_s = estimate.long_run_median_s * exp(_TRIAL_SIGMAS * estimate.sigma)
-    return entry.state is HealthState.HALF_OPEN and longest_s > remaining_s
+    return entry.state is _HALF_OPEN and longest_s > remaining_s
 
 
 def _quick_enough(estimate: Estimate, wishes: RouteWishes) -> bool:

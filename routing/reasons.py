@@ -123,9 +123,11 @@ _MOST_SHOWN = 0.999
 """No share is shown above this: nobody is known to deliver always, and one decimal would round up to saying so."""
 
 
-def figures_told(price: Decimal, resolution: Resolution | None, seconds: float, success: float) -> str:
-    """What an index rests on: ``$0.08 at 1K, 16.2 s, 93.0% deliver``."""
-    return f"{dollars(price)}{_at(resolution)}, {seconds:.1f} s, {min(success, _MOST_SHOWN):.1%} deliver"
+def figures_told(price: str, resolution: Resolution | None, seconds: float, success: float) -> str:
+    """What an index rests on: ``$0.08 at 1K, 16.2 s, 93.0% deliver``. ``price``: as ``dollars`` says it."""
+    if success > _MOST_SHOWN:
+        success = _MOST_SHOWN
+    return f"{price}{_at(resolution)}, {seconds:.1f} s, {success:.1%} deliver"
 
 
 def objective_told(name: str, value_of_time: float | None) -> str:
@@ -208,4 +210,4 @@ def beside(running: str) -> str:
 
 
 def _at(resolution: Resolution | None) -> str:
-    return f" at {resolution.value}" if resolution is not None else ""
+    return f" at {resolution}" if resolution is not None else ""

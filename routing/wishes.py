@@ -94,6 +94,8 @@ def unwanted(offer: Offer, quote: Quote, request: ImageRequest, wishes: RouteWis
     To be asked of offers that are not excluded, capable and priced. The price is looked at last, so that an offer that
     is only too dear is one that would have served at a higher ``max_price``.
     """
+    if wishes is NO_WISHES:
+        return None
     if wishes.require_parameters:
         ignored = offer.capability.ignored(request)
         if ignored:

@@ -60,14 +60,15 @@ class Capability:
             return Objection("resolution", f"this provider offers {_listed(r.value for r in self.resolutions)}")
         if request.aspect_ratio is not None and request.aspect_ratio not in self.aspect_ratios:
             return Objection("aspect_ratio", f"this provider offers {_listed(self.aspect_ratios)}")
-        if self.input_images(request) > self.max_input_images:
+        if (request.images or request.mask is not None) and self.input_images(request) > self.max_input_images:
             guide = ", the mask among them" if self.mask_is_emulated(request) else ""
             return Objection("image", f"this provider takes at most {self.max_input_images} input images{guide}")
         if request.transparent and not self.transparent:
             return Objection("background", "this provider delivers no transparency")
-        if len(request.prompt) < self.min_prompt_chars:
+        length = len(request.prompt)
+        if length < self.min_prompt_chars:
             return Objection("prompt", f"this provider wants a prompt of at least {self.min_prompt_chars} characters")
-        if len(request.prompt) > self.max_prompt_chars:
+        if length > self.max_prompt_chars:
             return Objection("prompt", f"this provider takes prompts of at most {self.max_prompt_chars} characters")
         if request.web_search and not self.web_search:
             return Objection("web_search", "this provider has no web search for this model")
@@ -80,13 +81,16 @@ class Capability:
 
     def ignored(self, request: ImageRequest) -> tuple[str, ...]:
         """Parameters of the request that this offer takes without heeding them, by the caller's names for them."""
-        wishes = (
-            ("seed", request.seed is not None and not self.seed),
-            ("safety", request.safety is not None and not self.safety),
-            ("system_prompt", bool(request.system_prompt) and not self.system_prompt),
-            ("negative_prompt", bool(request.negative_prompt) and not self.negative_prompt),
-        )
-        return tuple(name for name, unheeded in wishes if unheeded)
+        unheeded = []
+        if request.seed is not None and not self.seed:
+            unheeded.append("seed")
+        if request.safety is not None and not self.safety:
+            unheeded.append("safety")
+        if request.system_prompt and not self.system_prompt:
+            unheeded.append("system_prompt")
+        if request.negative_prompt and not self.negative_prompt:
+            unheeded.append("negative_prompt")
+        return tuple(unheeded)
 
     def mask_is_emulated(self, request: ImageRequest) -> bool:
         """Whether the mask goes along as one more input image, and is enforced by the gateway afterwards."""
@@ -94,7 +98,7 @@ class Capability:
 
     def input_images(self, request: ImageRequest) -> int:
         """Input images a call would carry, an emulated mask included."""
-        return len(request.images) + self.mask_is_emulated(request)
+        return len(request.images) + (request.mask is not None and not self.mask)
 
     def asked(self, request: ImageRequest) -> ImageRequest:
         """The request as this offer's adapter is handed it: without what it ignores, in a format and a number it can
@@ -103,7 +107,7 @@ class Capability:
         What the gateway works on before it delivers is asked for without loss.
         """
         reworked = self.mask_is_emulated(request) or request.exact_pixels is not None
-        dropped: dict[str, Any] = dict.fromkeys(self.ignored(request))
+        ignored = self.ignored(request)
         kept_format = self._asked_format(request.output_format, reworked=reworked)
         native = kept_format is not None and kept_format is request.output_format and not reworked
         compression = request.output_compression if native and self.compression else None
@@ -114,8 +118,9 @@ class Capability:
             and compression == request.output_compression
             and interim == request.partial_images
         )
-        if same and not dropped:
+        if same and not ignored:
             return request
+        dropped: dict[str, Any] = dict.fromkeys(ignored)
         return replace(
             request,
             n=min(request.n, self.max_images),

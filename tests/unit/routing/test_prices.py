@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import permutations
 
@@ -12,7 +12,7 @@ from providers.spec.adapter import ProviderModel
 from providers.spec.capability import Capability
 from providers.spec.request import ImageRequest, Operation, OutputFormat, Resolution
 from routing.offers import Offer
-from routing.prices import PriceLine, PriceTable, QuotePart
+from routing.prices import PriceLine, PriceTable, QuotePart, day_of
 
 TODAY = date(2026, 11, 21)
 
@@ -179,3 +179,55 @@ def test_a_line_can_be_looked_up_without_a_request() -> None:
 def test_tables_of_the_same_lines_are_equal() -> None:
     assert PriceTable((LINE,)) == PriceTable((LINE,))
     assert PriceTable((LINE,)) != PriceTable(())
+
+
+def test_a_quote_is_worked_out_once_for_all_requests_it_does_not_tell_apart() -> None:
+    table = PriceTable((LINE,))
+    other = replace(REQUEST, prompt="a blue fox", aspect_ratio="1:1")
+    assert table.quote(offer(), other, on=TODAY) is table.quote(offer(), REQUEST, on=TODAY)
+
+
+def test_a_quote_is_kept_for_nobody_who_would_be_told_another() -> None:
+    from_tomorrow = replace(LINE, effective_from=date(2026, 11, 22), images={Resolution.R1K: Decimal("0.07")})
+    lines = (LINE, from_tomorrow, replace(LINE, provider="vertex", surcharges={}), replace(LINE, model="owl"))
+    table = PriceTable(lines)
+    masking = offer()
+    masking = replace(masking, capability=replace(masking.capability, mask=True))
+    offers = [offer(), offer(max_images=2), offer("vertex"), replace(offer(), model="owl"), masking]
+    each: dict[str, list[object]] = {
+        "operation": [Operation.EDIT],
+        "resolution": [Resolution.R4K, Resolution.R2K, None],
+        "n": [2, 3],
+        "seed": [7],
+        "images": [(Picture(),), (Picture(), Picture())],
+        "mask": [Picture()],
+        "web_search": [True],
+        "image_search": [True],
+        "thinking": ["high", "low"],
+    }
+    one_apart = [{name: value} for name, values in each.items() for value in values]
+    both = [{**first, **second} for first in one_apart for second in one_apart]
+    for fields in (*one_apart, *both):
+        request = replace(REQUEST, **fields)  # type: ignore[arg-type]
+        for each_offer in offers:
+            for on in (TODAY, date(2026, 11, 22)):
+                assert table.quote(each_offer, request, on=on) == PriceTable(lines).quote(each_offer, request, on=on)
+
+
+def test_a_table_remembers_so_many_quotes_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.prices._MOST_QUOTES", 2)
+    table = PriceTable((LINE,))
+    kept = table.quote(offer(), REQUEST, on=TODAY)
+    for n in (2, 3, 4):
+        quote = table.quote(offer(), replace(REQUEST, n=n), on=TODAY)
+        assert quote is not None
+        assert quote.total == n * Decimal("0.08")
+    assert table.quote(offer(), REQUEST, on=TODAY) is not kept
+
+
+@pytest.mark.parametrize(
+    "moment", ["1969-12-31T23:59:59", "1970-01-01T00:00:00", "2026-11-21T23:59:59", "2028-02-29T12:00:00"]
+)
+def test_the_day_is_that_of_utc(moment: str) -> None:
+    then = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert day_of(then.timestamp()) == then.date()

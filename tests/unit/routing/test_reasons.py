@@ -146,7 +146,7 @@ def test_one_that_is_alone_because_the_others_rest_is_not_called_the_only_one_th
 )
 def test_no_success_is_told_as_certain(success: float, told: str) -> None:
     quote = made(TWO).candidates[0].quote
-    assert figures_told(quote.total, REQUEST.resolution, 12.0, success).endswith(f", {told} deliver")
+    assert figures_told(quote.told, REQUEST.resolution, 12.0, success).endswith(f", {told} deliver")
 
 
 def test_a_callers_value_of_time_is_told_beside_the_policy_it_changes() -> None:
