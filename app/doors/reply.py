@@ -45,6 +45,7 @@ class PartsResponse(Response):
         self.background = None
         self._parts = parts
         self._length = sum(map(len, parts))
+        # Names are ours, and plain; values may hold what somebody called a model.
         self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         self.raw_headers += [(b"content-length", b"%d" % self._length), (b"content-type", b"application/json")]
 
