@@ -7,21 +7,24 @@ back costs more than either.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
-    """The work's result, as ``asyncio.timeout`` around it. Raises TimeoutError, and what the work raises."""
+async def within(seconds: float | Callable[[], float], work: Awaitable[T]) -> T:
+    """The work's result, as ``asyncio.timeout`` around it; seconds that are worked out are so only where it waits.
+
+    Raises TimeoutError, and what the work raises.
+    """
     steps = work.__await__()
     try:
         waits_for = next(steps)
     except StopIteration as done:
         result: T = done.value
         return result
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds() if callable(seconds) else seconds):
         return await _Begun(steps, waits_for)
 
 

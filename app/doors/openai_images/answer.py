@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from app.as_json import as_json
@@ -78,7 +78,7 @@ def metadata_of(
     attempts: Sequence[Attempt],
     *,
     resolution: Resolution | None,
-    warnings: Iterable[Warning] = (),
+    warnings: Sequence[Warning] = (),
     model: str | None = None,
     operation: Operation = Operation.GENERATE,
     policy: str | None = None,
@@ -125,7 +125,7 @@ def metadata_of(
             }
             for attempt in attempts
         ],
-        "warnings": [{"parameter": warning.parameter, "message": warning.message} for warning in warnings],
+        "warnings": [{"parameter": each.parameter, "message": each.message} for each in warnings] if warnings else [],
     }
 
 

@@ -29,7 +29,9 @@ class Arrival:
         self._most = self._arrived = 0
         """Bytes there may be, and those there were."""
         self._stated: int | None = None
-        self._began = 0.0
+        self._began = self._whole_by = self._quick_by = self._until = 0.0
+        """On the loop's clock: when it began, when it must have ended, when the next bytes must have come for its pace,
+        and when they must for all that."""
         self.whole = False
         """It has ended, or as many bytes have come as were stated: the server hands over no more of this body."""
 
@@ -53,20 +55,15 @@ class Arrival:
 
         While the budget has no room for more, none is read, and the time does not count.
         """
-        limits, most = self._limits, self._most
-        clock = asyncio.get_running_loop().time
+        most = self._most
         while not self.whole:
             if self._visit is not None and self._arrived < most and not self._visit.may_read():
                 self._began += await self._room(self._visit)
-            whole = self._began + limits.seconds
-            slow = self._began + limits.grace_s + self._arrived / limits.bytes_per_s
-            now = clock()
-            until = min(whole, slow, now + limits.silence_s)
             try:
-                message = await within(until - now, self._request.receive())
+                message = await within(self._seconds_left, self._request.receive())
             except TimeoutError:
                 self._stalled = True
-                raise _too_slow(limits, whole=until == whole, slow=until == slow) from None
+                raise self._too_slow() from None
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             piece: bytes = message.get("body", b"")
@@ -87,6 +84,24 @@ class Arrival:
             return self.whole
         return await drain(self._request, begun=self._begun)
 
+    def _seconds_left(self) -> float:
+        """Seconds that the next bytes may take."""
+        limits, now = self._limits, asyncio.get_running_loop().time()
+        self._whole_by = self._began + limits.seconds
+        self._quick_by = self._began + limits.grace_s + self._arrived / limits.bytes_per_s
+        self._until = min(self._whole_by, self._quick_by, now + limits.silence_s)
+        return self._until - now
+
+    def _too_slow(self) -> ApiError:
+        limits = self._limits
+        if self._until == self._whole_by:
+            why = f"did not arrive within {limits.seconds:g} s"
+        elif self._until == self._quick_by:
+            why = f"comes too slowly: after {limits.grace_s:g} s it must come at {limits.bytes_per_s:,} bytes a second"
+        else:
+            why = f"stopped arriving: nothing came for {limits.silence_s:g} s"
+        return ApiError(408, f"The request body {why}.", type=INVALID_REQUEST, code="request_timeout")
+
     @staticmethod
     async def _room(visit: Visit) -> float:
         """Seconds it took until there was room for more."""
@@ -94,13 +109,3 @@ class Arrival:
             return await visit.room()
         except NotAdmittedError as refused:
             raise not_admitted(refused, visit.limits) from None
-
-
-def _too_slow(limits: BodyLimits, *, whole: bool, slow: bool) -> ApiError:
-    if whole:
-        why = f"did not arrive within {limits.seconds:g} s"
-    elif slow:
-        why = f"comes too slowly: after {limits.grace_s:g} s it must come at {limits.bytes_per_s:,} bytes a second"
-    else:
-        why = f"stopped arriving: nothing came for {limits.silence_s:g} s"
-    return ApiError(408, f"The request body {why}.", type=INVALID_REQUEST, code="request_timeout")

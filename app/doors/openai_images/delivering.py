@@ -25,7 +25,14 @@ from routing.attempt import Attempt
 async def answered(own: Services, request: Request, order: Order, made: AllMade) -> Response:
     """The answer to an order that is paid for. Whatever goes wrong now, a retry would pay again, and that is said."""
     try:
-        return await _success(own, request, order, made)
+        told, urls = made.warnings, None
+        if order.response_format is ResponseFormat.URL:
+            try:
+                urls = await hosted(own, request, made)
+            except HostingError as unhosted:
+                # The images are paid for: handed over in the other form they are not lost.
+                told = (*told, Warning("response_format", f"the images are in b64_json, for {unhosted}"))
+        return _success(made, told, urls)
     except Exception as bug:
         failed = internal_error()
         failed.headers = {"x-should-retry": "false"}
@@ -38,14 +45,7 @@ def _undelivered(made: AllMade) -> dict[str, object]:
     return {**metadata_for(made), "cost_usd": "0", "images": []}
 
 
-async def _success(own: Services, request: Request, order: Order, made: AllMade) -> Response:
-    told, urls = made.warnings, None
-    if order.response_format is ResponseFormat.URL:
-        try:
-            urls = await hosted(own, request, made)
-        except HostingError as failed:
-            # The images are paid for: handed over in the other form they are not lost.
-            told = (*told, Warning("response_format", f"the images are in b64_json, for {failed}"))
+def _success(made: AllMade, told: Sequence[Warning], urls: Sequence[str] | None) -> Response:
     asked = made.parts[0].choice.request
     winners, cost_usd = made.winners, amount(made.cost)
     parts = success_parts(

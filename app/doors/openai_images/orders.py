@@ -57,22 +57,26 @@ async def order_from(own: Services, request: Request, *, editing: bool, planning
     received = await read(request, own.workers, own.spool_dir)
     gist = None if editing else gist_of(received.document)
     order = None if gist is None else recalled(own, gist, received.document["prompt"])
+    waited_s = 0.0
     if order is not None:
-        limit_s, waited_s = await _admitted(own, request, order.timeout_s, planning=planning or order.dry_run)
+        if not (planning or order.dry_run):
+            waited_s = await admitted(request, timeout_s=_limit_s(own, order.timeout_s))
     else:
         body = parsed(own, received.document, editing=editing)
         found = models_of(own, body)
-        limit_s, waited_s = await _admitted(own, request, body.timeout_s, planning=planning or body.dry_run)
+        if not (planning or body.dry_run):
+            waited_s = await admitted(request, timeout_s=_limit_s(own, body.timeout_s))
         order = order_of(own, body, found, await prepared(own, body))
         if gist is not None:
             remember(own, gist, order)
-    return order if waited_s == 0 else replace(order, timeout_s=max(limit_s - waited_s, 0.0))
+    if waited_s == 0:
+        return order
+    return replace(order, timeout_s=max(_limit_s(own, order.timeout_s) - waited_s, 0.0))
 
 
-async def _admitted(own: Services, request: Request, timeout_s: float | None, *, planning: bool) -> tuple[float, float]:
-    """Seconds the request has in all, and those it had to wait."""
-    limit_s = own.gateway.deadline_s if timeout_s is None else timeout_s
-    return limit_s, 0.0 if planning else await admitted(request, timeout_s=limit_s)
+def _limit_s(own: Services, timeout_s: float | None) -> float:
+    """Seconds a request has in all."""
+    return own.gateway.deadline_s if timeout_s is None else timeout_s
 
 
 def remember(own: Services, gist: Gist, order: Order) -> None:
