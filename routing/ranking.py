@@ -129,7 +129,7 @@ def ranked(
     indices = [index_of(option, objective) for option in options]
     order = best_order(options, objective, tries=tries, remaining_s=remaining_s, indices=indices)
     placed = [Ranked(inplace[place], indices[place]) for place in order]
-    if any([entry.state is _HALF_OPEN for entry in entries]):
+    if _HALF_OPEN in [entry.state for entry in entries]:
         # A trial that the deadline cuts short proves nothing, and costs the caller the time that was left.
         placed.sort(key=lambda each: _too_slow_a_trial(each.entry, remaining_s))
     if wishes.preferred_max_latency:
