@@ -78,7 +78,7 @@ class Quote:
 
 
 _Key = tuple[str, str, Operation]
-_Asked = tuple[str, str, Operation, Resolution | None, int, int, int, bool, bool, str | None, date]
+_Asked = tuple[str, str, Operation, Resolution | None, int, int, bool, int, bool, bool, str | None, date]
 _MOST_QUOTES = 2048
 """Quotes a table keeps before it begins anew; about a megabyte. Most requests ask for the same few."""
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -87,12 +87,12 @@ _DAY_S = 86_400
 
 def day_of(now: float) -> date:
     """The UTC day whose prices hold at that moment, in unix seconds."""
-    return _day(int(now // _DAY_S))
+    return _day(now // _DAY_S)
 
 
 @lru_cache(maxsize=2)
-def _day(number: int) -> date:
-    return date.fromordinal(_EPOCH + number)
+def _day(number: float) -> date:
+    return date.fromordinal(_EPOCH + int(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,16 @@ class PriceTable:
         None when the offer has no price for this operation or resolution on that day. A request without a resolution
         has a price only where the line knows a single one.
         """
-        # With a seed every image is a call of its own, for each has to have another seed.
-        at_once = max(1, offer.capability.max_images) if request.seed is None else 1
-        inputs = offer.capability.input_images(request)
+        capability = offer.capability
+        inputs = capability.input_images(request)
         asked = (
             offer.provider,
             offer.model,
             request.operation,
             request.resolution,
             request.n,
-            at_once,
+            capability.max_images,
+            request.seed is None,
             inputs,
             request.web_search,
             request.image_search,
@@ -150,6 +150,8 @@ class PriceTable:
         except KeyError:
             pass  # not asked for of late
         line = self.line(offer.provider, offer.model, request.operation, on)
+        # With a seed every image is a call of its own, for each has to have another seed.
+        at_once = max(1, capability.max_images) if request.seed is None else 1
         quote = None if line is None else _quote(line, request, calls=-(-request.n // at_once), inputs=inputs)
         if len(self._quotes) >= _MOST_QUOTES:
             self._quotes.clear()

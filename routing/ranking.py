@@ -131,7 +131,7 @@ def ranked(
     indices = [index_of(option, objective) for option in options]
     order = best_order(options, objective, tries=tries, remaining_s=remaining_s, indices=indices)
     placed = [Ranked(inplace[place], indices[place]) for place in order]
-    if any(each.entry.state is _HALF_OPEN for each in placed):
+    if _HALF_OPEN in [entry.state for entry in entries]:
         # A trial that the deadline cuts short proves nothing, and costs the caller the time that was left.
         placed.sort(key=lambda each: _too_slow_a_trial(each.entry, remaining_s))
     if wishes.preferred_max_latency:
@@ -178,17 +178,21 @@ def worth_exploring(
     """
     if len(placed) < 2 or wishes.order or wishes.preferred_max_latency or not wishes.allow_fallbacks:
         return None
-    best = placed[0]
-    reserve = best.entry.estimate.quantile_s(2.0)
+    due = [
+        each
+        for each in placed[1:]
+        if (each.entry.health.likely_due or each.entry.health.hopeful_due) and each.entry.state is HealthState.SERVING
+    ]
+    if not due:
+        return None
+    reserve = placed[0].entry.estimate.quantile_s(2.0)
     # The first by cost need not be the first by index where tries or time are short; being passed over is no news.
     lowest = min(each.index for each in placed)
     found: Ranked | None = None
     hoped = inf
-    for each in placed[1:]:
+    for each in due:
         entry = each.entry
         health = entry.health
-        if entry.state is not HealthState.SERVING or not (health.likely_due or health.hopeful_due):
-            continue
         if entry.option.price >= lowest * entry.option.weight:
             continue  # too dear to be the best even if it took no time and never failed
         index = index_of(entry.long_run(), objective) if health.likely_due else inf

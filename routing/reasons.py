@@ -175,10 +175,10 @@ def first_reason(
 def later_reason(cause: Before, index: float, other: str, other_index: float, figures: str) -> str:
     """Why a candidate behind the first stands there; ``cause``: why the ``other`` goes before it."""
     own = f"index {index:.4f}"
-    if cause is Before.CONFIGURATION:
-        return f"{own}, as good as {other}, which the configuration names first; {figures}"
     if index > other_index > 0:
         return f"{own}, {index / other_index - 1:.1%} above {other}; {figures}"
+    if cause is Before.CONFIGURATION:
+        return f"{own}, as good as {other}, which the configuration names first; {figures}"
     if cause is Before.INDEX:
         return f"{own}, above {other}; {figures}"
     return f"{own}; {other} goes before it {cause.value}; {figures}"
