@@ -89,6 +89,9 @@ class Telemetry:
         self._in_flight = Gauge(
             "gateway_in_flight", "Requests being served", multiprocess_mode="livesum", registry=self.registry
         )
+        self._serving = 0
+        if shared is None:  # nobody else is to know of every request
+            self._in_flight.set_function(lambda: self._serving)
         self.show(Reading("gateway_tasks", "Tasks in the event loop, those of idle connections too", _tasks))
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
@@ -128,8 +131,7 @@ class Telemetry:
             ["direction"],
             registry=self.registry,
         )
-        # What every request counts on is found by its labels in a cache: the library makes text of them first, even of
-        # an enum's members, which a cache takes for the text they are.
+        # What every request counts on is found in a cache: the library makes text of each label, enum members too.
         held = lru_cache(maxsize=_MOST_CHILDREN)
         self._of_request: Callable[[str, str, str], tuple[Counter, Histogram]] = held(
             lambda *labels: (self._requests.labels(*labels), self._request_seconds.labels(*labels))
@@ -174,16 +176,21 @@ class Telemetry:
 
     def request_began(self) -> None:
         """A request is being served, until ``request_ended`` is told with ``served``."""
-        self._in_flight.inc()
+        self._served(1)
 
     def request_ended(self, door: str, model: str, outcome: str, seconds: float, *, served: bool = False) -> None:
         """A request was answered. ``model`` is a public model's name or empty: never what a caller made up. ``served``:
         its beginning was told."""
         if served:
-            self._in_flight.dec()
+            self._served(-1)
         count, took = self._of_request(door, model, outcome)
         count.inc()
         took.observe(seconds)
+
+    def _served(self, more: int) -> None:
+        self._serving += more
+        if self._shared is not None:
+            self._in_flight.set(self._serving)
 
     def turned_away(self, code: str) -> None:
         """A request did not get past the edge: no key, a wrong one, from another machine, or when the gateway stops."""
