@@ -89,6 +89,9 @@ class Telemetry:
         self._in_flight = Gauge(
             "gateway_in_flight", "Requests being served", multiprocess_mode="livesum", registry=self.registry
         )
+        self._serving = 0
+        if shared is None:  # nobody else is to know of every request
+            self._in_flight.set_function(lambda: self._serving)
         self.show(Reading("gateway_tasks", "Tasks in the event loop, those of idle connections too", _tasks))
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
@@ -128,7 +131,7 @@ class Telemetry:
             ["direction"],
             registry=self.registry,
         )
-        # What every request counts on is found by its labels in a cache: the library makes text of them first.
+        # What every request counts on is found in a cache: the library makes text of each label, enum members too.
         held = lru_cache(maxsize=_MOST_CHILDREN)
         self._of_request: Callable[[str, str, str], tuple[Counter, Histogram]] = held(
             lambda *labels: (self._requests.labels(*labels), self._request_seconds.labels(*labels))
@@ -173,16 +176,21 @@ class Telemetry:
 
     def request_began(self) -> None:
         """A request is being served, until ``request_ended`` is told with ``served``."""
-        self._in_flight.inc()
+        self._served(1)
 
     def request_ended(self, door: str, model: str, outcome: str, seconds: float, *, served: bool = False) -> None:
         """A request was answered. ``model`` is a public model's name or empty: never what a caller made up. ``served``:
         its beginning was told."""
         if served:
-            self._in_flight.dec()
+            self._served(-1)
         count, took = self._of_request(door, model, outcome)
         count.inc()
         took.observe(seconds)
+
+    def _served(self, more: int) -> None:
+        self._serving += more
+        if self._shared is not None:
+            self._in_flight.set(self._serving)
 
     def turned_away(self, code: str) -> None:
         """A request did not get past the edge: no key, a wrong one, from another machine, or when the gateway stops."""
@@ -194,22 +202,23 @@ class Telemetry:
 
     def attempt_ended(self, attempt: Attempt, request: ImageRequest, possible: Decimal) -> None:
         """A try ended, well or not. ``possible``: USD it may cost where its spend is POSSIBLE, else zero."""
-        resolution = request.resolution.value if request.resolution is not None else ""
-        labels = (attempt.offer.provider, attempt.offer.model, request.operation.value, resolution, attempt.outcome)
-        count, took = self._of_attempt(*labels)
+        offer = attempt.offer
+        count, took = self._of_attempt(
+            offer.provider, offer.model, request.operation, request.resolution or "", attempt.outcome
+        )
         count.inc()
         took.observe(attempt.seconds)
         if attempt.cost:
             # Prometheus counts in float: an instrument, not the books.
-            self._of_cost(attempt.offer.provider, attempt.offer.model).inc(float(attempt.cost))
+            self._of_cost(offer.provider, offer.model).inc(float(attempt.cost))
         if possible:
-            self._possible.labels(attempt.offer.provider, attempt.offer.model).inc(float(possible))
+            self._possible.labels(offer.provider, offer.model).inc(float(possible))
         if attempt.fault is Fault.BAD_REPLY and attempt.spend is Spend.CHARGED and attempt.detail in _CHECKS:
-            self._rejected.labels(attempt.offer.provider, attempt.detail).inc()
+            self._rejected.labels(offer.provider, attempt.detail).inc()
         if attempt.probe:
-            self._probes.labels(attempt.offer.provider, attempt.outcome).inc()
+            self._probes.labels(offer.provider, attempt.outcome).inc()
         if attempt.hedge:
-            self._hedges.labels(attempt.offer.provider, attempt.outcome).inc()
+            self._hedges.labels(offer.provider, attempt.outcome).inc()
         if attempt.fault is not None:
             sound_alarm(attempt, request_id.get())
 
@@ -219,9 +228,13 @@ class Telemetry:
         ``attempts`` are all of the request's, those for a model before this plan's included; ``waited_s`` is how long
         it waited for an offer to be free.
         """
-        winner = next((attempt for attempt in attempts if attempt.fault is None), None)
-        ranks = {candidate.offer.key: rank for rank, candidate in enumerate(plan.candidates, start=1)}
-        rank = ranks.get(winner.offer.key, len(ranks) + 1) if winner is not None else 0
+        candidates = {candidate.offer.key: candidate.reason for candidate in plan.candidates}
+        rank, outcome = 0, attempts[-1].outcome if attempts else "no_offer"
+        for attempt in attempts:
+            if attempt.fault is None:
+                won = attempt.offer.key
+                rank, outcome = [*candidates, won].index(won) + 1, "ok"  # behind all others when of an earlier plan
+                break
         self._of_choice(plan.model, plan.objective_name, str(rank)).inc()
         for failed, after in pairwise(attempts):
             if failed.fault is not None and not after.hedge and after.offer.model == plan.model:
@@ -232,10 +245,10 @@ class Telemetry:
             "request",
             request_id=request_id.get(),
             model=plan.model,
-            operation=plan.operation.value,
-            resolution=plan.resolution.value if plan.resolution is not None else None,
+            operation=str(plan.operation),
+            resolution=str(plan.resolution) if plan.resolution is not None else None,
             policy=plan.objective_name,
-            outcome="ok" if winner is not None else attempts[-1].outcome if attempts else "no_offer",
+            outcome=outcome,
             rank=rank,
             waited_s=round(waited_s, 3),
             attempts=[
@@ -243,7 +256,7 @@ class Telemetry:
                     "offer": attempt.offer.key,
                     "outcome": attempt.outcome,
                     "seconds": round(attempt.seconds, 3),
-                    "spend": attempt.spend.value,
+                    "spend": str(attempt.spend),
                     "cost_usd": str(attempt.cost),
                     "detail": attempt.detail,
                     "why": attempt.reason,
@@ -252,7 +265,7 @@ class Telemetry:
                 }
                 for attempt in attempts
             ],
-            candidates={candidate.offer.key: candidate.reason for candidate in plan.candidates},
+            candidates=candidates,
             rejected={rejection.offer.key: rejection.reason for rejection in plan.rejections},
         )
 

@@ -7,6 +7,7 @@ few bytes that it may be one flat colour, or a format whose ends do not tell.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,6 +41,8 @@ _AT_A_GLANCE = frozenset({ImageFormat.PNG, ImageFormat.JPEG})
 """Formats whose headers are read in no time, however hostile."""
 _TOLD_BY_ENDS = frozenset({ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.GIF})
 """Formats that begin with what they are and end with a mark."""
+
+_DELIVERABLE: Mapping[str, OutputFormat] = {format.value: format for format in OutputFormat}
 
 
 class Check(StrEnum):
@@ -98,35 +101,23 @@ def verify(
     """
     try:
         most = None if may_decode else may_read
-        seen = _seen(blob, most)
-        measured = seen.measured
+        measured, length, whole = _seen(blob, most)
         format = _format(measured)
-        pixels = (measured.width, measured.height)
-        if pixels not in _alternatives(request, model):
+        width, height = pixels = measured.width, measured.height
+        if pixels != request.pixels and not _is_accepted(pixels, request, model):
             _check_ratio(pixels, request)
             _check_area(pixels, request, model)
-        if may_be_flat(seen.length, *pixels):
-            if seen.whole is None:
-                _may_be_read(seen.length, most)
-            data = seen.whole or blob.read()
+        if may_be_flat(length, width, height):
+            if whole is None:
+                _may_be_read(length, most)
+            data = whole or blob.read()
             if not is_plainly_not_flat(data):
                 if not may_decode:
                     raise MustDecodeError
                 _check_not_flat(data, measured)
     except BlobDamagedError:
         raise NotDeliveredError(Check.READABLE, "the image data cannot be decoded") from None
-    return Delivered(blob, format, measured.width, measured.height, seen.length)
-
-
-@unguarded
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A whole image, as far as can be told without decoding it."""
-
-    measured: Measured
-    length: int
-    whole: bytes | None
-    """All its bytes, where they had to be held."""
+    return Delivered(blob, format, width, height, length)
 
 
 def _may_be_read(length: int, most: int | None) -> None:
@@ -134,8 +125,9 @@ def _may_be_read(length: int, most: int | None) -> None:
         raise MustDecodeError
 
 
-def _seen(blob: Blob, most: int | None) -> _Seen:
-    """Look at all of a blob, unless that was done while it came. Raises as ``verify`` and BlobDamagedError.
+def _seen(blob: Blob, most: int | None) -> tuple[Measured, int, bytes | None]:
+    """Look at all of a blob, unless that was done while it came: what it is as far as can be told without decoding it,
+    its length, and all its bytes where they had to be held. Raises as ``verify`` and BlobDamagedError.
 
     What is no usable format, or one whose headers may be long to read, is work for a worker thread like decoding.
     """
@@ -146,13 +138,13 @@ def _seen(blob: Blob, most: int | None) -> _Seen:
         head, tail, length = ends.head, ends.tail, blob.length
     if not length:
         raise NotDeliveredError(Check.NOT_EMPTY, "the image data is empty")
-    if most is not None and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
-        raise MustDecodeError
+    if ends is not None:
+        _may_be_glanced_at(head, most)
     if length > len(head):
         measured = _measured_by_head(head)
         # The byte between them keeps both from making a mark together.
         if measured is not None and is_complete(head + b"\0" + tail, measured.format):
-            return _Seen(measured, length, None)
+            return measured, length, None
         _may_be_read(length, most)
     data = head if length == len(head) else blob.read()
     try:
@@ -161,18 +153,23 @@ def _seen(blob: Blob, most: int | None) -> _Seen:
         raise NotDeliveredError(Check.HEADER, f"the image data is not usable: {wrong}") from None
     if not is_complete(data, measured.format):
         raise NotDeliveredError(Check.COMPLETE, f"the {measured.format} data ends before the image does")
-    return _Seen(measured, length, data)
+    return measured, length, data
+
+
+def _may_be_glanced_at(head: bytes, most: int | None) -> None:
+    if most is not None and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
+        raise MustDecodeError
 
 
 def _ends_read(blob: Blob, most: int | None) -> tuple[bytes, bytes, int]:
-    """Both ends of a blob and its length, all of it having been read, a piece at a time. Raises BlobDamagedError."""
+    """Both ends of a blob and its length, all of it having been read, a piece at a time. Raises BlobDamagedError, and
+    MustDecodeError before it reads on in what may not be glanced at."""
     head = tail = b""
     length = 0
     for piece in blob.pieces():
         if not head:
             head = piece
-            if most is not None and sniff(head[:HEAD_BYTES]) not in _AT_A_GLANCE:
-                raise MustDecodeError
+            _may_be_glanced_at(head, most)
         tail = piece if len(piece) >= TRAILING_BYTES else tail + piece
         length += len(piece)
     return head, tail, length
@@ -188,20 +185,20 @@ def _measured_by_head(head: bytes) -> Measured | None:
 
 
 def _format(measured: Measured) -> OutputFormat:
-    try:
-        return OutputFormat(measured.format.value)
-    except ValueError:
-        raise NotDeliveredError(Check.FORMAT, f"a {measured.format} image was delivered") from None
+    format = _DELIVERABLE.get(measured.format)
+    if format is None:
+        raise NotDeliveredError(Check.FORMAT, f"a {measured.format} image was delivered")
+    return format
 
 
-def _alternatives(request: ImageRequest, model: PublicModel) -> frozenset[Pixels]:
-    """Sizes that vendors were seen to give for what was asked, though they are not the table's."""
-    if request.resolution is None:
-        return frozenset()
-    accepted = model.accepted_pixels.get(request.resolution, {})
+def _is_accepted(pixels: Pixels, request: ImageRequest, model: PublicModel) -> bool:
+    """Whether vendors were seen to give this size for what was asked, though it is not the table's."""
+    accepted = None if request.resolution is None else model.accepted_pixels.get(request.resolution)
+    if not accepted:
+        return False
     if request.aspect_ratio is None:
-        return frozenset(accepted.values())
-    return frozenset(pixels for ratio, pixels in accepted.items() if ratio == request.aspect_ratio)
+        return pixels in accepted.values()
+    return accepted.get(request.aspect_ratio) == pixels
 
 
 def _check_ratio(pixels: Pixels, request: ImageRequest) -> None:
