@@ -168,7 +168,7 @@ class Talk:
         limit = asyncio.timeout(left)
         try:
             async with limit:
-                return await self._calls.carried_out(step)
+                return await self._calls.carried_out(step, left)
         except Exception as failed:  # noqa: BLE001 - told apart there
             if limit.expired():
                 raise TimeUpError from None
