@@ -78,7 +78,11 @@ class Talk:
         try:
             step = self._advance(None)
             while not isinstance(step, ImageResult):
-                step = self._advance(await self._carried_out(step))
+                left = self._ends_at - self._now()
+                if isinstance(step, HttpCall):
+                    step = self._advance(await self._answered(step, left))
+                else:
+                    step = self._advance(await self._carried_out(step, left))
             return step
         finally:
             if self.over:
@@ -126,9 +130,8 @@ class Talk:
         _log.error("own fault: %s", _kind_and_place(failed))
         return ProviderError(Fault.OWN_FAULT, message, spend=self.assumed_spend, detail=type(failed).__name__)
 
-    async def _carried_out(self, step: Step) -> Reply | Unanswered | None:
-        left = self._ends_at - self._now()
-        if isinstance(step, HttpCall | NextEvent):
+    async def _carried_out(self, step: Step, left: float) -> Reply | Unanswered | None:
+        if isinstance(step, NextEvent):
             return await self._answered(step, left)
         if isinstance(step, Pause):
             seconds = max(step.seconds, 0.0)
@@ -156,15 +159,16 @@ class Talk:
         if left <= 0:
             raise TimeUpError
         committed_before = self._trace.committed
-        if isinstance(step, HttpCall) and (step.commits or step.starts_job):
-            self._trace.committed = True
-        if isinstance(step, HttpCall) and step.starts_job:
-            flight = self._in_flight = _InFlight(self._calls.start(step), committed_before)
-            done, _ = await asyncio.wait({flight.task}, timeout=left)
-            if not done:
-                raise TimeUpError
-            self._in_flight = None
-            return self._outcome(flight)
+        if isinstance(step, HttpCall):
+            if step.commits or step.starts_job:
+                self._trace.committed = True
+            if step.starts_job:
+                flight = self._in_flight = _InFlight(self._calls.start(step), committed_before)
+                done, _ = await asyncio.wait({flight.task}, timeout=left)
+                if not done:
+                    raise TimeUpError
+                self._in_flight = None
+                return self._outcome(flight)
         limit = asyncio.timeout(left)
         try:
             async with limit:
