@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import cached_property, lru_cache, partial
+from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -30,6 +30,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _Pairs = tuple[tuple[str, str], ...]
 
 
+class _Place(aiohttp.ClientRequest):
+    """Whom the library has a connection for: a request that is never sent itself."""
+
+    @cached_property
+    def connection_key(self) -> Any:
+        """What the pool knows it by, worked out once."""
+        return super().connection_key
+
+
 class _Prepared(NamedTuple):
     """What requests to one URL have in common."""
 
@@ -37,8 +46,7 @@ class _Prepared(NamedTuple):
     """The head up to the body's length."""
     after: bytes
     """And behind it."""
-    place: aiohttp.ClientRequest
-    """Whom the library has a connection for."""
+    place: _Place
 
 
 class DirectReply:
@@ -147,7 +155,7 @@ def _prepare(session_headers: CIMultiDict[str], url: URL, headers: _Pairs, autho
     together = session_headers.copy()
     together.update(headers_of(headers, authorization, 0))
     loop = asyncio.get_running_loop()
-    request = aiohttp.ClientRequest("POST", url, headers=together, loop=loop)
+    request = _Place("POST", url, headers=together, loop=loop)
     lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
     if any(_CONTROL.search(line) for line in lines):
         raise ValueError("a control character in the head of a request")

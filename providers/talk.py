@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from providers.calls import Calls, Trace
 from providers.credentials import CredentialUnavailableError
+from providers.limit import Limit
 from providers.spec.blob import Blob
 from providers.spec.conversation import (
     Abandoned,
@@ -169,12 +170,12 @@ class Talk:
                     raise TimeUpError
                 self._in_flight = None
                 return self._outcome(flight)
-        limit = asyncio.timeout(left)
+        limit = Limit(left)
         try:
-            async with limit:
+            with limit:
                 return await self._calls.carried_out(step, left)
         except Exception as failed:  # noqa: BLE001 - told apart there
-            if limit.expired():
+            if limit.expired:
                 raise TimeUpError from None
             broken = failed
         finally:

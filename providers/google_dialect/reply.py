@@ -179,7 +179,7 @@ def _counted(details: list[Mapping[str, Any]], modality: str) -> int:
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value < _COUNT_LIMIT else 0  # no bool, which is an int as well
+    return value if type(value) is int and 0 <= value < _COUNT_LIMIT else 0  # true and false are ints as well
 
 
 def _detail(told: Told, request: ImageRequest) -> str:
