@@ -34,8 +34,9 @@ def request_body(parts: tuple[BodyPart, ...], workers: Workers) -> bytes | Async
     """
     if not parts:
         return None
-    if len(parts) == 1 and isinstance(parts[0], bytes) and len(parts[0]) <= _PIECE:
-        return parts[0]
+    first = parts[0]
+    if len(parts) == 1 and isinstance(first, bytes) and len(first) <= _PIECE:
+        return first
     return _pieces(parts, workers)
 
 

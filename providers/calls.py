@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from providers.credentials import Credential
 from providers.event_stream import EventStream
@@ -43,12 +45,15 @@ class Calls:
         self._stream: EventStream | None = None
         self._closed = False
 
-    async def carried_out(self, step: HttpCall | NextEvent) -> Reply | None:
+    def carried_out(
+        self, step: HttpCall | NextEvent, limit_s: float | None = None
+    ) -> Coroutine[Any, Any, Reply | None]:
         """Make a call, or wait for the next event of the last one. A call closes the events of the one before.
+        ``limit_s``: as ``Transport.open`` has it.
 
-        Raises what ``Transport.open`` and ``EventStream.next`` raise.
+        Awaited, it raises what ``Transport.open`` and ``EventStream.next`` raise.
         """
-        return await (self._send(step) if isinstance(step, HttpCall) else self._next())
+        return self._send(step, limit_s) if isinstance(step, HttpCall) else self._next()
 
     def start(self, call: HttpCall) -> asyncio.Task[Reply | None]:
         """The same for a call that goes on when whoever waits for it is ended."""
@@ -62,9 +67,9 @@ class Calls:
         self._closed = True
         self._hang_up()
 
-    async def _send(self, call: HttpCall) -> Reply:
+    async def _send(self, call: HttpCall, limit_s: float | None) -> Reply:
         self._hang_up()
-        answered = await self._transport.open(call, self._endpoint, self._credential)
+        answered = await self._transport.open(call, self._endpoint, self._credential, limit_s=limit_s)
         reply, self._stream = answered.reply, answered.events
         if self._closed:
             self._hang_up()

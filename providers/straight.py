@@ -13,6 +13,8 @@ from typing import Protocol
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from providers.direct import DirectReply
+
 PIECE_BYTES = 256 * 1024
 """Of one buffer: what has just been filled is still in the processor's cache when it is looked at. Twice as much is no
 faster, half of it slower by a third."""
@@ -38,7 +40,7 @@ class Taker(Protocol):
 
 
 async def take_rest(
-    response: aiohttp.ClientResponse, taker: Taker, read: int, *, stated: int, silence_s: float | None
+    response: aiohttp.ClientResponse | DirectReply, taker: Taker, read: int, *, stated: int, silence_s: float | None
 ) -> bool:
     """Take all that is left of a body of ``stated`` bytes after ``read`` of them. False, and nothing has happened, when
     there is little left or the library must read it: in chunks, compressed, or with some of it still in its hands.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from providers.calls import Calls, Trace
 from providers.credentials import CredentialUnavailableError
+from providers.limit import Limit
 from providers.spec.blob import Blob
 from providers.spec.conversation import (
     Abandoned,
@@ -78,7 +79,11 @@ class Talk:
         try:
             step = self._advance(None)
             while not isinstance(step, ImageResult):
-                step = self._advance(await self._carried_out(step))
+                left = self._ends_at - self._now()
+                if isinstance(step, HttpCall):
+                    step = self._advance(await self._answered(step, left))
+                else:
+                    step = self._advance(await self._carried_out(step, left))
             return step
         finally:
             if self.over:
@@ -126,9 +131,8 @@ class Talk:
         _log.error("own fault: %s", _kind_and_place(failed))
         return ProviderError(Fault.OWN_FAULT, message, spend=self.assumed_spend, detail=type(failed).__name__)
 
-    async def _carried_out(self, step: Step) -> Reply | Unanswered | None:
-        left = self._ends_at - self._now()
-        if isinstance(step, HttpCall | NextEvent):
+    async def _carried_out(self, step: Step, left: float) -> Reply | Unanswered | None:
+        if isinstance(step, NextEvent):
             return await self._answered(step, left)
         if isinstance(step, Pause):
             seconds = max(step.seconds, 0.0)
@@ -156,21 +160,22 @@ class Talk:
         if left <= 0:
             raise TimeUpError
         committed_before = self._trace.committed
-        if isinstance(step, HttpCall) and (step.commits or step.starts_job):
-            self._trace.committed = True
-        if isinstance(step, HttpCall) and step.starts_job:
-            flight = self._in_flight = _InFlight(self._calls.start(step), committed_before)
-            done, _ = await asyncio.wait({flight.task}, timeout=left)
-            if not done:
-                raise TimeUpError
-            self._in_flight = None
-            return self._outcome(flight)
-        limit = asyncio.timeout(left)
+        if isinstance(step, HttpCall):
+            if step.commits or step.starts_job:
+                self._trace.committed = True
+            if step.starts_job:
+                flight = self._in_flight = _InFlight(self._calls.start(step), committed_before)
+                done, _ = await asyncio.wait({flight.task}, timeout=left)
+                if not done:
+                    raise TimeUpError
+                self._in_flight = None
+                return self._outcome(flight)
+        limit = Limit(left)
         try:
-            async with limit:
-                return await self._calls.carried_out(step)
+            with limit:
+                return await self._calls.carried_out(step, left)
         except Exception as failed:  # noqa: BLE001 - told apart there
-            if limit.expired():
+            if limit.expired:
                 raise TimeUpError from None
             broken = failed
         finally:

@@ -1,5 +1,5 @@
-"""Transport: calls to vendors. Nothing else adds a credential to a request, and only its helpers (``straight``,
-``public_only``) and ``fetching`` know the HTTP library too.
+"""Transport: calls to vendors. Nothing else adds a credential to a request, and only its helpers (``direct``,
+``straight``, ``broken``, ``public_only``) and ``fetching`` know the HTTP library too.
 
 One pooled client per endpoint, and one bare client for everything a reply points to on another origin: no credential
 ever enters that one, and it refuses to connect to addresses that are not public.
@@ -15,20 +15,21 @@ from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from providers.addresses import is_address
 from providers.blobs import Bytes, MemoryBlob, cut
 from providers.bodies import body_length, request_body
+from providers.broken import unanswered_by
 from providers.credentials import Credential
+from providers.direct import BODY_BYTES, Direct, DirectReply, headers_of
 from providers.event_stream import Events, EventStream
 from providers.incoming import Incoming
 from providers.outside import RefusedUrlError, as_given, judged
 from providers.pieces import BUFFERED, Memory
 from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
-from providers.spec.blob import Blob, BlobDamagedError
+from providers.spec.blob import Blob
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
 from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError
 from providers.straight import take_rest
@@ -69,14 +70,18 @@ class Transport:
         self._limits = limits or TransportLimits()
         self._memory = Memory(reply_memory)
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._direct: dict[str, Direct] = {}
         self._closed = False
 
     async def send(self, call: HttpCall, endpoint: Endpoint, credential: Credential) -> Reply:
         """Carry out a call that wants no events. Raises as ``open`` does."""
         return (await self.open(call, endpoint, credential)).reply
 
-    async def open(self, call: HttpCall, endpoint: Endpoint, credential: Credential) -> Answered:
-        """Carry out one call; where it wants events and gets them, up to the head of the reply.
+    async def open(
+        self, call: HttpCall, endpoint: Endpoint, credential: Credential, *, limit_s: float | None = None
+    ) -> Answered:
+        """Carry out one call; where it wants events and gets them, up to the head of the reply. ``limit_s``: seconds
+        after which whoever called ends it; a silence that would only be noticed later is not looked for.
 
         Raises Unanswered when no usable reply came or the trust rule forbids the URL, CredentialUnavailableError when
         no credential could be had, SpoolFailedError when our own disk took no more.
@@ -86,7 +91,9 @@ class Transport:
             return await self._open_bare(call, url, endpoint)
         for renewed in (False, True):
             authorization = await credential.headers()
-            answered = await self._exchange(self._session(endpoint.provider), call, url, authorization)
+            session = self._session(endpoint.provider)
+            direct = None if call.events else self._direct.get(endpoint.provider)
+            answered = await self._exchange(session, call, url, authorization, direct, limit_s)
             if answered.reply.status != 401 or renewed or not await credential.renew(authorization):
                 break
         return answered
@@ -127,54 +134,65 @@ class Transport:
                 headers={"User-Agent": "image-gateway", "Accept-Encoding": "identity"},
             )
             self._sessions[name] = session
+            if not bare and (direct := Direct.of(session, _READ_AHEAD)) is not None:
+                self._direct[name] = direct
         return session
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, call: HttpCall, url: URL, authorization: Mapping[str, str]
+        self,
+        session: aiohttp.ClientSession,
+        call: HttpCall,
+        url: URL,
+        authorization: Mapping[str, str],
+        direct: Direct | None = None,
+        limit_s: float | None = None,
     ) -> Answered:
-        headers = CIMultiDict(call.headers)
-        headers.update(authorization)
-        if call.body:
-            headers.setdefault("Content-Type", "application/json")
-            headers["Content-Length"] = str(body_length(call.body))
+        now = asyncio.get_running_loop().time
+        started = now()
+        data = request_body(call.body, self._workers)
+        response: aiohttp.ClientResponse | DirectReply
         try:
-            return await self._answer(session, call, url, headers)
+            if direct and call.method == "POST" and isinstance(data, bytes) and len(data) <= BODY_BYTES:
+                read_s = self._limits.read_s
+                silence_s = read_s if limit_s is None or limit_s >= read_s else None
+                response = await direct.post(url, call.headers, authorization, data, silence_s=silence_s)
+            else:
+                length = body_length(call.body) if call.body else None
+                headers = headers_of(call.headers.items(), authorization.items(), length)
+                response = await session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
+            return await self._taken(response, call, now() - started, identity=not session.auto_decompress)
         except (BodyTooLargeError, aiohttp.ClientError, OSError) as broken:
-            unanswered = _unanswered(broken)
+            unanswered = unanswered_by(broken)
         # Not raised above, where the library's error would stay its context: that one holds the request's headers, and
         # so the credential.
         raise unanswered
 
-    async def _answer(
-        self, session: aiohttp.ClientSession, call: HttpCall, url: URL, headers: CIMultiDict[str]
+    async def _taken(
+        self, response: aiohttp.ClientResponse | DirectReply, call: HttpCall, first_byte_s: float, *, identity: bool
     ) -> Answered:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        data = request_body(call.body, self._workers)
-        response = await session.request(call.method, url, data=data, headers=headers, allow_redirects=False)
+        """The reply whose head is here. ``identity``: it is refused when it is compressed."""
         followed = False
         try:
-            first_byte = loop.time() - started
-            if (
-                not session.auto_decompress
-                and response.headers.get("content-encoding", "identity").lower() != "identity"
-            ):
+            if identity and response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise Unanswered("the reply was compressed, which was not asked for", sent=True)
             names = MappingProxyType({name.lower(): value for name, value in response.headers.items()})
             ok = 200 <= response.status < 300
-            if call.events and ok and _media_type(names) == "text/event-stream":
-                head = Reply(response.status, names, first_byte_seconds=first_byte)
+            streams = call.events and ok and _media_type(names) == "text/event-stream"
+            if streams and isinstance(response, aiohttp.ClientResponse):
+                head = Reply(response.status, names, first_byte_seconds=first_byte_s)
                 followed = True  # the connection stays open; whoever reads the events closes it
                 return Answered(replace(head, events=True), self._events(response, call, head))
             body = await self._body(response, ok=ok, is_image=call.wants_image and ok)
         finally:
             if not followed:
                 response.release()  # one whose body was not read to its end is closed by this
-        return Answered(await self._reply(response.status, names, first_byte, call, body))
+        return Answered(await self._reply(response.status, names, first_byte_s, call, body))
 
-    async def _body(self, response: aiohttp.ClientResponse, *, ok: bool, is_image: bool) -> bytes | Incoming:
+    async def _body(
+        self, response: aiohttp.ClientResponse | DirectReply, *, ok: bool, is_image: bool
+    ) -> bytes | Incoming:
         content, limit = response.content, self._limits.reply_bytes if ok else self._limits.error_bytes
-        first = await content.readany()
+        first = content.read_nowait() if content.is_eof() else await content.readany()
         if content.at_eof() and len(first) <= min(limit, SPOOL_THRESHOLD):
             return first
         stated = response.content_length if ok else None
@@ -212,7 +230,7 @@ class Transport:
     async def close(self) -> None:
         """Close every connection. Later calls are Unanswered."""
         self._closed = True
-        sessions, self._sessions = list(self._sessions.values()), {}
+        sessions, self._sessions, self._direct = list(self._sessions.values()), {}, {}
         for session in sessions:
             await session.close()
 
@@ -258,25 +276,6 @@ def _listed(host: str, hosts: frozenset[str]) -> bool:
     )
 
 
-def _unanswered(broken: Exception) -> Unanswered:
-    """What went wrong, in our words. Order matters: some of the library's errors are several of these."""
-    if isinstance(broken, BodyTooLargeError):
-        return Unanswered("the reply was too large", sent=True)
-    if isinstance(broken, aiohttp.ConnectionTimeoutError):
-        return Unanswered("no connection in time", sent=False)
-    if isinstance(broken, aiohttp.ClientSSLError):
-        return Unanswered("no connection: the certificate, or TLS itself, cannot be trusted", sent=False)
-    if isinstance(broken, aiohttp.ClientConnectorError):
-        return Unanswered("no connection", sent=False)
-    if isinstance(broken, aiohttp.InvalidURL):
-        return Unanswered("not a usable URL", sent=False)
-    if isinstance(broken, TimeoutError):
-        return Unanswered("silence for too long", sent=True)
-    if isinstance(broken.__cause__, BlobDamagedError):
-        return Unanswered("an image of the request cannot be read", sent=False)
-    return Unanswered("the connection broke", sent=True)
-
-
 def _image(body: Bytes | Incoming, media_type: str) -> Blob:
     if isinstance(body, Incoming):
         return body.image(media_type)
@@ -292,5 +291,5 @@ async def _chunk(content: aiohttp.StreamReader) -> bytes:
     try:
         return await content.readany()
     except (aiohttp.ClientError, OSError) as broken:
-        unanswered = _unanswered(broken)
+        unanswered = unanswered_by(broken)
     raise unanswered  # not above, for the reason given in _exchange

@@ -41,8 +41,10 @@ def uploaded(request: ImageRequest, vendor: str, *, version: str, base_url: str)
 
     Nothing is bought by it, so every failure has spend NONE.
     """
-    left = {place: (blob.length + 2) // 3 * 4 for place, blob in enumerate(request.images)}
     uris: dict[int, str] = {}
+    if not request.images:
+        return uris
+    left = {place: (blob.length + 2) // 3 * 4 for place, blob in enumerate(request.images)}
     while sum(left.values()) > INLINE_BASE64:
         place = max(left, key=lambda each: left[each])
         del left[place]

@@ -141,7 +141,7 @@ def error_in(document: object) -> Mapping[str, Any]:
     """The same of a reply that is parsed."""
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    return an_object(an_object(document).get("error"))
+    return an_object(document.get("error")) if isinstance(document, dict) else {}
 
 
 def _status(reply: Reply, error: Mapping[str, Any]) -> int:

@@ -46,21 +46,32 @@ class Told:
     def of(document: object) -> Told:
         """What one reply or one event tells."""
         told = an_object(document)
-        candidates = objects(told.get("candidates"))
+        reasons: list[str] = []
+        pictures: list[Blob] = []
+        thought_pictures: list[Blob] = []
+        messages: list[str] = []
+        texts: list[str] = []
         feedback = an_object(told.get("promptFeedback"))
-        parts = [part for candidate in candidates for part in objects(an_object(candidate.get("content")).get("parts"))]
-        spoken = [part for part in parts if part.get("thought") is not True]
-        words = [text(candidate.get("finishMessage")) for candidate in candidates]
-        words += [text(part.get("text")) for part in spoken]
-        if feedback:
-            words.insert(0, text(feedback.get("blockReasonMessage")))
-        thoughts = parts if len(spoken) < len(parts) else ()
+        if message := text(feedback.get("blockReasonMessage")):
+            messages.append(message)
+        for candidate in objects(told.get("candidates")):
+            if reason := text(candidate.get("finishReason")):
+                reasons.append(reason)
+            if message := text(candidate.get("finishMessage")):
+                messages.append(message)
+            for part in objects(an_object(candidate.get("content")).get("parts")):
+                is_thought = part.get("thought") is True
+                if not is_thought and (said := text(part.get("text"))):
+                    texts.append(said)
+                inline = part.get("inlineData")
+                if isinstance(inline, dict) and (picture := _inline_image(inline)) is not None:
+                    (thought_pictures if is_thought else pictures).append(picture)
         return Told(
-            finish_reasons=tuple([each for candidate in candidates if (each := text(candidate.get("finishReason")))]),
+            finish_reasons=tuple(reasons),
             block_reason=text(feedback.get("blockReason")),
-            pictures=_pictures(spoken),
-            thought_pictures=_pictures([part for part in thoughts if part.get("thought") is True]),
-            said=tuple([said[:DETAIL_LIMIT] for said in words if said]),
+            pictures=tuple(pictures),
+            thought_pictures=tuple(thought_pictures),
+            said=tuple([said[:DETAIL_LIMIT] for said in messages + texts]) if messages or texts else (),
             usage=told.get("usageMetadata"),
         )
 
@@ -112,7 +123,7 @@ def judged(told: Told, vendor: str, request: ImageRequest) -> ImageResult:
     A refusal is a refusal even with a picture beside it: what comes then is a placeholder. An answer that says it has
     no image is not billed, but for input tokens worth a fraction of a cent.
     """
-    if told.block_reason or REFUSALS.intersection(told.finish_reasons):
+    if told.block_reason or not REFUSALS.isdisjoint(told.finish_reasons):
         raise failure(Fault.CONTENT_REFUSED, vendor, detail=_detail(told, request))
     picture = _picture(told)
     if picture is None:
@@ -129,10 +140,6 @@ def _picture(told: Told) -> Blob | None:
     if told.thought_pictures and FINISHED.issuperset(told.finish_reasons):
         return told.thought_pictures[-1]
     return None
-
-
-def _pictures(parts: list[Mapping[str, Any]]) -> tuple[Blob, ...]:
-    return tuple([blob for part in parts if (blob := _inline_image(an_object(part.get("inlineData")))) is not None])
 
 
 def _inline_image(inline: Mapping[str, Any]) -> Blob | None:
@@ -166,11 +173,15 @@ def _usage(counted: object) -> Usage | None:
 
 
 def _counted(details: list[Mapping[str, Any]], modality: str) -> int:
-    return sum(_count(entry.get("tokenCount")) for entry in details if entry.get("modality") == modality)
+    counted = 0
+    for entry in details:
+        if entry.get("modality") == modality:
+            counted += _count(entry.get("tokenCount"))
+    return counted
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _COUNT_LIMIT else 0
+    return value if type(value) is int and 0 <= value < _COUNT_LIMIT else 0  # true and false are ints as well
 
 
 def _detail(told: Told, request: ImageRequest) -> str:

@@ -13,7 +13,12 @@ def an_object(value: object) -> Mapping[str, Any]:
 
 def objects(value: object) -> list[Mapping[str, Any]]:
     """The objects in the value if it is a list, else none."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    for item in value:
+        if not isinstance(item, dict):
+            return [each for each in value if isinstance(each, dict)]
+    return value
 
 
 def text(value: object) -> str:

@@ -65,10 +65,13 @@ def generate_content(
     URIs of input images that were handed over before, by their place; the others go inline. ``candidateCount`` is never
     sent: every image model refuses more than one, and one is the default.
     """
-    uploaded = uploaded or {}
-    images = [_image_part(blob, uploaded.get(place)) for place, blob in enumerate(request.images)]
+    parts: list[dict[str, object]] = [{"text": request.prompt}]
+    if request.images:
+        uploaded = uploaded or {}
+        # Images go before the text: the order Google's own guides use for edits.
+        parts[:0] = [_image_part(blob, uploaded.get(place)) for place, blob in enumerate(request.images)]
     body: dict[str, object] = {
-        "contents": [{"role": "user", "parts": [*images, {"text": request.prompt}]}],
+        "contents": [{"role": "user", "parts": parts}],
         "generationConfig": _generation_config(request, schema, output_options),
     }
     if request.system_prompt:
@@ -91,7 +94,6 @@ def shows_thoughts(request: ImageRequest, schema: Schema) -> bool:
 
 
 def _image_part(blob: Blob, uri: str | None) -> dict[str, object]:
-    # Images go before the text: the order Google's own guides use for edits.
     if uri is not None:
         return {"fileData": {"mimeType": stated_type(blob), "fileUri": uri}}
     return {"inlineData": {"mimeType": stated_type(blob), "data": AsBase64(blob)}}
@@ -115,12 +117,12 @@ def _generation_config(
         config["imageConfig"] = image_config
     if request.seed is not None:
         config["seed"] = _int32(request.seed)
-    thinking: dict[str, object] = {}
-    if shows_thoughts(request, schema):
-        thinking["includeThoughts"] = True
-    if request.thinking is not None and schema.thinking:
-        thinking["thinkingLevel"] = request.thinking.upper()
-    if thinking:
+    if schema.thinking and (request.partial_images > 0 or request.thinking is not None):
+        thinking: dict[str, object] = {}
+        if shows_thoughts(request, schema):
+            thinking["includeThoughts"] = True
+        if request.thinking is not None:
+            thinking["thinkingLevel"] = request.thinking.upper()
         config["thinkingConfig"] = thinking
     return config
 
@@ -133,7 +135,7 @@ def _image_config(
         config["aspectRatio"] = request.aspect_ratio
     if request.resolution is not None and schema.image_size:
         # Exactly "512", "1K", "2K", "4K": our own spelling. "512px" is taken for 1K and "0.5K" is refused (reported).
-        config["imageSize"] = request.resolution.value
+        config["imageSize"] = str(request.resolution)
     if output_options is not None:
         config["imageOutputOptions"] = output_options
     return config
