@@ -96,22 +96,29 @@ class Board:
             key = offer.key
             stat_key = StatKey(key, operation, resolution)
             kept = self._standing.health(key)
+            breaker = self._standing.breaker(key)
             limit = self._limits[key]
-            exploration = self.exploration
+            load, capped = limit.load, False
+            if self._caps.holds(offer.provider):
+                load = max(load, self._caps.load(offer.provider))
+                # The cap itself, or somebody in line before it.
+                capped = not self._caps.below(offer.provider) or self.line.ahead(line_key(offer.provider), place)
+            half_open = breaker.state(now=now) is BreakerState.HALF_OPEN
+            due = self.exploration.due(key, now=now, asking=asking)
             found[key] = Health(
                 blocked_until=kept.blocked_until,
                 out_fault=kept.out_fault,
                 out_since=kept.out_since,
                 next_probe_at=kept.next_probe_at,
                 last_fault=kept.last_fault,
-                breaker=self._standing.breaker(key),
+                breaker=breaker,
                 estimate=self._figures.estimate(stat_key, now=now),
-                room=self._room(offer, limit, place, now, waited),
-                trial=self._may_try_out(key, now, asking=asking),
-                capped=self._capped(offer.provider, place),
-                load=max(limit.load, self._caps.load(offer.provider)),
-                likely_due=exploration.due(key, hopeful=False, now=now, asking=asking),
-                hopeful_due=exploration.due(key, hopeful=True, now=now, asking=asking),
+                room=not self.line.ahead(key, place) and limit.room(now=now, waited_s=waited),
+                trial=not half_open or self._trials.possible(key, asking=asking, now=now),
+                capped=capped,
+                load=load,
+                likely_due=due.likely,
+                hopeful_due=due.hopeful,
                 unsupported_until=self._unsupported.get(stat_key, 0.0),
             )
         return found
@@ -141,12 +148,12 @@ class Board:
         trial = self._standing.breaker(key).state(now=now) is not BreakerState.CLOSED
         if trial:
             self._trials.began(key)
-        out = self._standing.out(key)
-        if candidate.probe and not trial and not out:
+        back = candidate.probe and self._standing.out(key)
+        if candidate.probe and not trial and not back:
             self.exploration.probe_started(key, now=now)
         else:
             self.exploration.tried(key, now=now)
-        if candidate.probe and out:
+        if back:
             self._standing.probed(key, now=now)
             self._tell(key, now)
         if hedge:
@@ -177,8 +184,9 @@ class Board:
         try:
             self._judge(ticket, attempt, before, now)
         finally:
-            self.line.wake_first(key)
-            self.line.wake_first(line_key(ticket.provider))
+            if len(self.line):
+                self.line.wake_first(key)
+                self.line.wake_first(line_key(ticket.provider))
 
     def passed_on(self, keys: Collection[str], *, now: float) -> None:
         """A request left the line: whoever is next may have room."""
@@ -269,18 +277,3 @@ class Board:
     def _tell(self, offer: str, now: float) -> None:
         if self.publish is not None:
             self.publish(self._standing.notice(offer, now=now))
-
-    def _room(self, offer: Offer, limit: Limit, place: Place | None, now: float, waited: float) -> bool:
-        if len(self.line) and self.line.ahead(offer.key, place):
-            return False
-        return limit.room(now=now, waited_s=waited)
-
-    def _capped(self, provider: str, place: Place | None) -> bool:
-        """Whether the operator's cap, or somebody in line before it, keeps this request from the provider."""
-        if not self._caps.holds(provider):
-            return False
-        return not self._caps.below(provider) or self.line.ahead(line_key(provider), place)
-
-    def _may_try_out(self, key: str, now: float, *, asking: bool) -> bool:
-        half_open = self._standing.breaker(key).state(now=now) is BreakerState.HALF_OPEN
-        return not half_open or self._trials.possible(key, asking=asking, now=now)

@@ -104,7 +104,7 @@ def after(health: Health | None, attempt: Attempt, policy: Policy, *, now: float
     if attempt.fault is None:
         if known.out_fault is not None and attempt.started_at < known.out_since:
             return known
-        return Health(blocked_until=known.blocked_until)
+        return Health(blocked_until=known.blocked_until) if known.blocked_until else UNTRIED
     effect = FAULT_TABLE[attempt.fault].health
     if effect is HealthEffect.NOTHING or attempt.deadline_hit:
         return known

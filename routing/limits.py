@@ -90,7 +90,7 @@ class Limit:
     def started(self, *, now: float, waited_s: float = 0.0) -> Token:
         """A try starts. It is counted even when there is no room: in a panic the caller knows better."""
         self.tick(now=now)
-        test = self._test_due(now, waited_s)
+        test = self.limit is not None and self._test_due(now, waited_s)
         self.in_flight += 1
         self._number += 1
         token = Token(self._number, self.in_flight, now, test=test)
@@ -152,8 +152,7 @@ class Limit:
     def _test_due(self, now: float, waited_s: float) -> bool:
         # Only just beyond the limit: while more than that is in flight from better times, a test would say nothing.
         return (
-            self.limit is not None
-            and self.in_flight == self.limit
+            self.in_flight == self.limit
             and self._test is None
             and waited_s >= self._knobs.test_wait_s
             and now >= self._next_test_at

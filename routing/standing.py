@@ -49,10 +49,12 @@ class Standing:
         offer = outcome.key.offer
         before = self._breakers[offer]
         delivered = outcome.kind is OutcomeKind.DELIVERED
-        outlived = now - outcome.seconds
-        # Another replica's closing comes without its suspicion; what hangs from before it speaks for nothing.
-        since = max(before.suspect_since, before.closed_at)
-        survivors = 0 if delivered else sum(since <= began < outlived for began in running)
+        survivors = 0
+        if not delivered:
+            outlived = now - outcome.seconds
+            # Another replica's closing comes without its suspicion; what hangs from before it speaks for nothing.
+            since = max(before.suspect_since, before.closed_at)
+            survivors = sum(since <= began < outlived for began in running)
         after_it = after_try(
             before,
             delivered=delivered,
@@ -62,6 +64,8 @@ class Standing:
             now=now,
             survivors=survivors,
         )
+        if after_it is before:
+            return False
         self._breakers[offer] = after_it
         return self._turned(offer, before, after_it)
 
@@ -72,7 +76,10 @@ class Standing:
         """
         offer = attempt.offer.key
         before = self._healths[offer]
-        known = self._healths[offer] = after(before, attempt, self._policy, now=now)
+        known = after(before, attempt, self._policy, now=now)
+        if known is before:
+            return False
+        self._healths[offer] = known
         return (
             known.blocked_until != before.blocked_until
             or known.out_fault is not before.out_fault

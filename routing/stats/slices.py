@@ -196,5 +196,7 @@ class Entry:
 
 def duration(seconds: float) -> float:
     """Seconds as a duration that can be: from 0 to ``LONGEST_S``; what is no number counts as 0."""
+    if 0.0 < seconds < LONGEST_S:
+        return seconds
     # In this order, because a comparison with what is no number is false.
     return min(max(0.0, seconds), LONGEST_S)

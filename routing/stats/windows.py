@@ -152,8 +152,8 @@ class Windows:
 
     def add_entry(self, at: float, entry: Entry) -> None:
         """The same for an outcome that was worked out before."""
-        start = _start(at, _SHORTEST_S)
-        if self._latest is None or start != self._latest_start:
+        if self._latest is None or not self._latest_start <= at < self._latest_start + _SHORTEST_S:
+            start = _start(at, _SHORTEST_S)
             self._settle()
             self._latest, self._latest_start = Slice(), start
         self._latest.add(entry)

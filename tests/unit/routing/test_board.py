@@ -358,5 +358,5 @@ def test_the_next_probe_is_due_an_interval_after_the_beginning_of_a_good_one_and
     for _ in range(20):
         street.board.arrived(0.0)
     due_at = NOW + from_s + POLICY.exploration.likely_s
-    assert not street.board.exploration.due(GEMINI, hopeful=False, now=due_at - 0.1)
-    assert street.board.exploration.due(GEMINI, hopeful=False, now=due_at)
+    assert not street.board.exploration.due(GEMINI, now=due_at - 0.1).likely
+    assert street.board.exploration.due(GEMINI, now=due_at).likely

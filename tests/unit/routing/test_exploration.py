@@ -29,14 +29,14 @@ def probe(exploration: Exploration, *, seconds: float, delivered: bool = True) -
 
 def test_nothing_is_saved_up_at_the_start_and_the_first_probe_waits_for_its_share() -> None:
     exploration = saved_up(16)
-    assert not exploration.due(FAL, hopeful=False, now=NOW)
+    assert not exploration.due(FAL, now=NOW).likely
     exploration.request_seen()
-    assert exploration.due(FAL, hopeful=False, now=NOW)
+    assert exploration.due(FAL, now=NOW).likely
 
 
 @pytest.mark.parametrize("share", [0.1, 0.05, 0.02])
 def test_a_share_that_divides_one_is_paid_exactly_in_time(share: float) -> None:
-    assert saved_up(round(1 / share), ExplorationKnobs(share=share)).due(FAL, hopeful=False, now=NOW)
+    assert saved_up(round(1 / share), ExplorationKnobs(share=share)).due(FAL, now=NOW).likely
 
 
 @given(st.lists(st.floats(0.01, 20.0), min_size=1, max_size=300))
@@ -46,7 +46,7 @@ def test_probes_never_take_more_than_their_share_of_traffic(gaps: list[float]) -
         now += gap
         exploration.request_seen()
         for offer in (FAL, VERTEX, "replicate/pictura"):
-            if exploration.due(offer, hopeful=False, now=now):
+            if exploration.due(offer, now=now).likely:
                 exploration.probe_started(offer, now=now)
                 exploration.probe_ended(offer, delivered=True, now=now)
                 probes += 1
@@ -58,7 +58,7 @@ def test_a_quiet_night_saves_up_no_more_than_the_burst() -> None:
     offers = [f"offer{number}" for number in range(10)]
     started = 0
     for offer in offers:
-        if exploration.due(offer, hopeful=False, now=NOW):
+        if exploration.due(offer, now=NOW).likely:
             exploration.probe_started(offer, now=NOW)
             started += 1
     assert started == KNOBS.burst
@@ -68,68 +68,68 @@ def test_a_quiet_night_saves_up_no_more_than_the_burst() -> None:
 def test_an_offer_is_looked_at_once_per_interval(hopeful: bool, interval_s: float) -> None:
     exploration = saved_up()
     probe(exploration, seconds=60.0)
-    assert not exploration.due(FAL, hopeful=hopeful, now=NOW + interval_s - 0.1)
-    assert exploration.due(FAL, hopeful=hopeful, now=NOW + interval_s)
+    assert not exploration.due(FAL, now=NOW + interval_s - 0.1)[hopeful]
+    assert exploration.due(FAL, now=NOW + interval_s)[hopeful]
 
 
 def test_an_ordinary_try_puts_the_next_probe_off() -> None:
     exploration = saved_up()
     exploration.tried(FAL, now=NOW)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 29)
-    assert exploration.due(VERTEX, hopeful=False, now=NOW + 29)
-    assert exploration.due(FAL, hopeful=False, now=NOW + 30)
+    assert not exploration.due(FAL, now=NOW + 29).likely
+    assert exploration.due(VERTEX, now=NOW + 29).likely
+    assert exploration.due(FAL, now=NOW + 30).likely
 
 
 def test_an_offer_has_one_probe_in_flight_however_long_it_takes() -> None:
     exploration = saved_up()
     exploration.probe_started(FAL, now=NOW)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 500)
+    assert not exploration.due(FAL, now=NOW + 500).likely
 
 
 def test_however_fast_a_probe_was_the_next_one_waits_for_its_interval() -> None:
     exploration = saved_up()
     probe(exploration, seconds=0.5)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 29)
-    assert exploration.due(FAL, hopeful=False, now=NOW + 30)
+    assert not exploration.due(FAL, now=NOW + 29).likely
+    assert exploration.due(FAL, now=NOW + 30).likely
 
 
 def test_the_interval_of_a_probe_that_fails_runs_from_its_end() -> None:
     exploration = saved_up()
     probe(exploration, seconds=40.0, delivered=False)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 40 + 29)
-    assert exploration.due(FAL, hopeful=False, now=NOW + 40 + 30)
+    assert not exploration.due(FAL, now=NOW + 40 + 29).likely
+    assert exploration.due(FAL, now=NOW + 40 + 30).likely
 
 
 def test_without_the_lease_a_replica_wants_and_does_not_probe() -> None:
     exploration = saved_up()
     exploration.shared = True
-    assert not exploration.due(FAL, hopeful=False, now=NOW)
+    assert not exploration.due(FAL, now=NOW).likely
     assert exploration.wanted(NOW + 1) == {FAL}
     exploration.grant(FAL, NOW + 61)
     assert exploration.wanted(NOW + 1) == set()
-    assert exploration.due(FAL, hopeful=False, now=NOW + 2)
-    assert not exploration.due(VERTEX, hopeful=False, now=NOW + 2)
+    assert exploration.due(FAL, now=NOW + 2).likely
+    assert not exploration.due(VERTEX, now=NOW + 2).likely
 
 
 def test_a_lease_ends_with_its_time() -> None:
     exploration = saved_up()
     exploration.shared = True
     exploration.grant(FAL, NOW + 60)
-    assert exploration.due(FAL, hopeful=False, now=NOW + 59.9)
-    assert not exploration.due(FAL, hopeful=False, now=NOW + 60)
+    assert exploration.due(FAL, now=NOW + 59.9).likely
+    assert not exploration.due(FAL, now=NOW + 60).likely
 
 
 def test_a_lease_is_wanted_only_where_nothing_else_is_missing() -> None:
     exploration = saved_up(3)
     exploration.shared = True
-    exploration.due(FAL, hopeful=False, now=NOW)
+    exploration.due(FAL, now=NOW)
     assert exploration.wanted(NOW) == set()
 
 
 def test_whoever_only_looks_wants_no_lease() -> None:
     exploration = saved_up()
     exploration.shared = True
-    assert not exploration.due(FAL, hopeful=False, now=NOW, asking=False)
+    assert not exploration.due(FAL, now=NOW, asking=False).likely
     assert exploration.wanted(NOW) == set()
 
 
@@ -137,7 +137,7 @@ def test_a_wish_for_the_lease_is_dropped_when_nobody_repeats_it_or_an_ordinary_t
     exploration = saved_up()
     exploration.shared = True
     for offer in (FAL, VERTEX):
-        exploration.due(offer, hopeful=False, now=NOW)
+        exploration.due(offer, now=NOW)
     exploration.tried(VERTEX, now=NOW + 1)
     assert exploration.wanted(NOW + 2) == {FAL}
     assert exploration.wanted(NOW + KNOBS.lease_s) == set()
