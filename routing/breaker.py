@@ -67,7 +67,7 @@ def after_try(
     and its failure does not open again. That also makes of many tries that fail together one reason to stay open, not
     one doubling each.
     """
-    if started_at < max(breaker.opened_at, breaker.closed_at):
+    if started_at < breaker.opened_at or started_at < breaker.closed_at:
         return breaker
     if breaker.open_until > 0.0:
         if delivered:
@@ -94,7 +94,9 @@ def merged(mine: Breaker, theirs: Breaker) -> Breaker:
 
 
 def _step(delivered: bool, success: float, knobs: BreakerKnobs) -> float:
-    known = min(max(success, knobs.success_min), knobs.success_max)
+    known = success
+    if not knobs.success_min <= known <= knobs.success_max:
+        known = min(max(success, knobs.success_min), knobs.success_max)
     if delivered:
         return log(knobs.failing_success / known)
     return log((1.0 - knobs.failing_success) / (1.0 - known))

@@ -56,7 +56,8 @@ class Exploration:
 
     def request_seen(self) -> None:
         """A request arrived: the budget grows by its share."""
-        self._budget = min(self._budget + self._knobs.share, self._knobs.burst)
+        if self._budget < self._knobs.burst:
+            self._budget = min(self._budget + self._knobs.share, self._knobs.burst)
 
     def due(self, offer: str, *, now: float, asking: bool = True) -> Due:
         """Whether this request may probe the offer.

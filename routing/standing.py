@@ -44,13 +44,13 @@ class Standing:
 
         ``success`` is the long-run rate, ``running`` when the offer's tries under way began.
         """
-        if outcome.kind is OutcomeKind.REFUSED:
-            return False
         offer = outcome.key.offer
         before = self._breakers[offer]
         delivered = outcome.kind is OutcomeKind.DELIVERED
         survivors = 0
         if not delivered:
+            if outcome.kind is OutcomeKind.REFUSED:
+                return False
             outlived = now - outcome.seconds
             # Another replica's closing comes without its suspicion; what hangs from before it speaks for nothing.
             since = max(before.suspect_since, before.closed_at)

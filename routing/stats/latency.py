@@ -92,13 +92,17 @@ class Latency:
             total += sibling_total
             squares += sibling_squares
 
-        spread = max(0.0, squares - total * total / weight) if weight > 1e-9 else 0.0
-        freedom = knobs.sigma_pseudo + max(0.0, weight - 1.0)
+        spread = squares - total * total / weight if weight > 1e-9 else 0.0
+        if spread < 0.0:
+            spread = 0.0
+        freedom = knobs.sigma_pseudo + (weight - 1.0 if weight > 1.0 else 0.0)
         sigma = sqrt((knobs.sigma_pseudo * knobs.sigma_prior * knobs.sigma_prior + spread) / freedom)
+        if not knobs.sigma_min <= sigma <= knobs.sigma_max:
+            sigma = min(max(sigma, knobs.sigma_min), knobs.sigma_max)
         stands_on = weight + knobs.latency_pseudo
         return Level(
             middle=(total + knobs.latency_pseudo * long_run) / stands_on,
-            sigma=min(max(sigma, knobs.sigma_min), knobs.sigma_max),
+            sigma=sigma,
             weight=stands_on,
             long_run=long_run,
         )
@@ -155,17 +159,24 @@ class Latency:
         variance = before.sigma * before.sigma
         off = value - before.middle
         surprise = off / (before.sigma * sqrt(1.0 + 1.0 / before.weight))
-        surprise = min(max(surprise, -_SURPRISE_MAX), _SURPRISE_MAX)
-        self._up = max(0.0, self._up + surprise - knobs.change_drift)
-        self._down = max(0.0, self._down - surprise - knobs.change_drift)
-
+        if not -_SURPRISE_MAX <= surprise <= _SURPRISE_MAX:
+            surprise = min(max(surprise, -_SURPRISE_MAX), _SURPRISE_MAX)
+        up = self._up + surprise - knobs.change_drift
+        down = self._down - surprise - knobs.change_drift
         off_long_run = value - before.long_run
-        self._back = max(0.0, self._back + (off * off - off_long_run * off_long_run) / (2.0 * variance))
-        if self._back > knobs.return_threshold:
+        back = self._back + (off * off - off_long_run * off_long_run) / (2.0 * variance)
+        if up < 0.0:
+            up = 0.0
+        if down < 0.0:
+            down = 0.0
+        if back < 0.0:
+            back = 0.0
+        self._up, self._down, self._back = up, down, back
+        if back > knobs.return_threshold:
             self._kept.clear()
             self._kept.append((at, value))
             return True
-        return max(self._up, self._down) > knobs.change_threshold
+        return up > knobs.change_threshold or down > knobs.change_threshold
 
 
 def with_running(level: Level, shift: float, running: Sequence[float], now: float, knobs: StatisticsKnobs) -> float:

@@ -75,12 +75,12 @@ class Statistics:
         group = tier.group
         at = outcome.at
         entry = Entry(outcome)
-        self._windows_of(tier).add_entry(at, entry)
-        if outcome.kind is OutcomeKind.REFUSED:
+        (tier.windows or self._windows_of(tier)).add_entry(at, entry)
+        delivered = outcome.kind is OutcomeKind.DELIVERED
+        if not delivered and outcome.kind is OutcomeKind.REFUSED:
             tier.success.refused(at)
             return
         tier.tried(1)
-        delivered = outcome.kind is OutcomeKind.DELIVERED
         tier.success.tried(at, delivered=delivered)
         if not delivered:
             group.failures.add(at, entry.seconds)
