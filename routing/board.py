@@ -178,7 +178,8 @@ class Board:
         elif ticket.candidate.probe:
             self.exploration.probe_ended(key, delivered=attempt.fault is None, now=now)
         if attempt.fault is None:
-            self._unsupported.pop(ticket.key, None)
+            if self._unsupported:
+                self._unsupported.pop(ticket.key, None)
         elif attempt.fault is Fault.UNSUPPORTED and attempt.parameter in _ABOUT_TIER:
             self._unsupported[ticket.key] = now + self.policy.statistics.unsupported_s
         try:

@@ -27,9 +27,7 @@ class DecayedSums:
     def add_sums(self, at: float, weight: float, total: float, squares: float) -> None:
         """Count observations that were summed up elsewhere and refer to that unix second."""
         ahead = at - self.at
-        if not self.weight:
-            self.at = at
-        elif ahead > 0.0:
+        if ahead > 0.0:
             # A huge age underflows to zero, which is what it should weigh.
             left = 0.5 ** (ahead / self.half_life_s)
             self.at = at
@@ -37,6 +35,8 @@ class DecayedSums:
             self.total = self.total * left + total
             self.squares = self.squares * left + squares
             return
+        if not self.weight:
+            self.at = at
         elif ahead < 0.0:
             left = 0.5 ** (-ahead / self.half_life_s)
             weight *= left

@@ -46,12 +46,10 @@ class _Tier:
         self.samples = 0
         self.windows: Windows | None = None
 
-    def tried(self, times: int) -> None:
-        """Count tries that delivered or failed."""
-        if times and not self.samples:
-            self.group.successes.append(self.success)
-            self.group.latencies.append(self.latency)
-        self.samples += times
+    def begin(self) -> None:
+        """The first try that delivered or failed is about to be counted: siblings have something to hear."""
+        self.group.successes.append(self.success)
+        self.group.latencies.append(self.latency)
 
 
 class Statistics:
@@ -80,7 +78,9 @@ class Statistics:
         if not delivered and outcome.kind is OutcomeKind.REFUSED:
             tier.success.refused(at)
             return
-        tier.tried(1)
+        if not tier.samples:
+            tier.begin()
+        tier.samples += 1
         tier.success.tried(at, delivered=delivered)
         if not delivered:
             group.failures.add(at, entry.seconds)
@@ -148,7 +148,10 @@ class Statistics:
         """
         tier = self._tiers.get(key) or self._new_tier(key)
         group = tier.group
-        tier.tried(slice.delivered + slice.failed)
+        samples = slice.delivered + slice.failed
+        if samples and not tier.samples:
+            tier.begin()
+        tier.samples += samples
         tier.success.absorb(at, slice.delivered, slice.failed, slice.refused, fast=recent)
         if slice.failed:
             # Of failures only the sum of seconds is kept, and only their mean is asked for.

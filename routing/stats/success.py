@@ -105,5 +105,8 @@ def interval(rate: float, count: float) -> tuple[float, float]:
     spread = _NORMAL_95 * sqrt(max(0.0, rate * (1.0 - rate)) / count + z_squared / (4.0 * count * count))
     middle = rate + z_squared / (2.0 * count)
     whole = 1.0 + z_squared / count
+    low, high = (middle - spread) / whole, (middle + spread) / whole
+    if 0.0 <= low <= rate <= high <= 1.0:
+        return low, high
     # Rounding must not leave the rate itself outside.
-    return min(rate, max(0.0, (middle - spread) / whole)), max(rate, min(1.0, (middle + spread) / whole))
+    return min(rate, max(0.0, low)), max(rate, min(1.0, high))
