@@ -132,7 +132,7 @@ class Scene:
             counted[f"in flight at {each.key}"] = board.limit(each.key).in_flight
             counted[f"running at {each.key}"] = len(board._figures.running(each.key))
             counted[f"trials at {each.key}"] = board._trials._running[each.key]
-            counted[f"probing {each.key}"] = board.exploration._of(each.key).probing
+            counted[f"probing {each.key}"] = board.exploration._looks[each.key].probing
             counted[f"under the cap of {each.provider}"] = board._caps._in_flight.get(each.provider, 0)
         counted["in line"] = len(board.line)
         counted |= {f"at work: {name}": count for name, count in self.vendors.at_work.items()}
