@@ -86,12 +86,13 @@ class Telemetry:
             ["provider", "model"],
             registry=self.registry,
         )
-        self._in_flight = Gauge(
-            "gateway_in_flight", "Requests being served", multiprocess_mode="livesum", registry=self.registry
-        )
         self._serving = 0
+        self._in_flight: Gauge | None = None
+        served = "gateway_in_flight", "Requests being served"
         if shared is None:  # nobody else is to know of every request
-            self._in_flight.set_function(lambda: self._serving)
+            self.show(Reading(*served, lambda: self._serving))
+        else:
+            self._in_flight = Gauge(*served, multiprocess_mode="livesum", registry=self.registry)
         self.show(Reading("gateway_tasks", "Tasks in the event loop, those of idle connections too", _tasks))
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
@@ -189,7 +190,7 @@ class Telemetry:
 
     def _served(self, more: int) -> None:
         self._serving += more
-        if self._shared is not None:
+        if self._in_flight is not None:
             self._in_flight.set(self._serving)
 
     def turned_away(self, code: str) -> None:
@@ -202,10 +203,8 @@ class Telemetry:
 
     def attempt_ended(self, attempt: Attempt, request: ImageRequest, possible: Decimal) -> None:
         """A try ended, well or not. ``possible``: USD it may cost where its spend is POSSIBLE, else zero."""
-        offer = attempt.offer
-        count, took = self._of_attempt(
-            offer.provider, offer.model, request.operation, request.resolution or "", attempt.outcome
-        )
+        offer, tier = attempt.offer, request.resolution or ""
+        count, took = self._of_attempt(offer.provider, offer.model, request.operation, tier, attempt.outcome)
         count.inc()
         took.observe(attempt.seconds)
         if attempt.cost:
