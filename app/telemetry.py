@@ -86,9 +86,13 @@ class Telemetry:
             ["provider", "model"],
             registry=self.registry,
         )
-        self._in_flight = Gauge(
-            "gateway_in_flight", "Requests being served", multiprocess_mode="livesum", registry=self.registry
-        )
+        self._serving = 0
+        self._in_flight: Gauge | None = None
+        served = "gateway_in_flight", "Requests being served"
+        if shared is None:  # nobody else is to know of every request
+            self.show(Reading(*served, lambda: self._serving))
+        else:
+            self._in_flight = Gauge(*served, multiprocess_mode="livesum", registry=self.registry)
         self.show(Reading("gateway_tasks", "Tasks in the event loop, those of idle connections too", _tasks))
         self._rejected = Counter(
             "gateway_rejected_deliveries_total",
@@ -128,8 +132,7 @@ class Telemetry:
             ["direction"],
             registry=self.registry,
         )
-        # What every request counts on is found by its labels in a cache: the library makes text of them first, even of
-        # an enum's members, which a cache takes for the text they are.
+        # What every request counts on is found in a cache: the library makes text of each label, enum members too.
         held = lru_cache(maxsize=_MOST_CHILDREN)
         self._of_request: Callable[[str, str, str], tuple[Counter, Histogram]] = held(
             lambda *labels: (self._requests.labels(*labels), self._request_seconds.labels(*labels))
@@ -174,16 +177,21 @@ class Telemetry:
 
     def request_began(self) -> None:
         """A request is being served, until ``request_ended`` is told with ``served``."""
-        self._in_flight.inc()
+        self._served(1)
 
     def request_ended(self, door: str, model: str, outcome: str, seconds: float, *, served: bool = False) -> None:
         """A request was answered. ``model`` is a public model's name or empty: never what a caller made up. ``served``:
         its beginning was told."""
         if served:
-            self._in_flight.dec()
+            self._served(-1)
         count, took = self._of_request(door, model, outcome)
         count.inc()
         took.observe(seconds)
+
+    def _served(self, more: int) -> None:
+        self._serving += more
+        if self._in_flight is not None:
+            self._in_flight.set(self._serving)
 
     def turned_away(self, code: str) -> None:
         """A request did not get past the edge: no key, a wrong one, from another machine, or when the gateway stops."""
@@ -195,10 +203,8 @@ class Telemetry:
 
     def attempt_ended(self, attempt: Attempt, request: ImageRequest, possible: Decimal) -> None:
         """A try ended, well or not. ``possible``: USD it may cost where its spend is POSSIBLE, else zero."""
-        offer = attempt.offer
-        count, took = self._of_attempt(
-            offer.provider, offer.model, request.operation, request.resolution or "", attempt.outcome
-        )
+        offer, tier = attempt.offer, request.resolution or ""
+        count, took = self._of_attempt(offer.provider, offer.model, request.operation, tier, attempt.outcome)
         count.inc()
         took.observe(attempt.seconds)
         if attempt.cost:
