@@ -77,6 +77,8 @@ class InlineBlob:
 
     text: str = field(repr=False)
     media_type: str = ""
+    _sound: bool = field(default=False, init=False, repr=False, compare=False)
+    """It was decoded once, and so it can be sent as it is."""
 
     @property
     def length(self) -> int:
@@ -89,9 +91,11 @@ class InlineBlob:
         if len(self.text) % 4 or self.text.endswith("==="):  # padding too much, which the decoder lets pass
             raise BlobDamagedError("the base64 text is damaged")
         try:
-            return pybase64.b64decode(self.text, validate=True)
+            data = pybase64.b64decode(self.text, validate=True)
         except ValueError as broken:
             raise BlobDamagedError("the base64 text is damaged") from broken
+        object.__setattr__(self, "_sound", True)
+        return data
 
     def pieces(self) -> Iterator[bytes]:
         """The decoded bytes, as one piece: the text is short."""
@@ -103,6 +107,7 @@ class InlineBlob:
         return None
 
     def base64(self) -> bytes:
-        """The text itself. Raises BlobDamagedError when it is none: it is decoded first, being short."""
-        self.read()
+        """The text itself. Raises BlobDamagedError when it is none: it is decoded once, being short."""
+        if not self._sound:
+            self.read()
         return self.text.encode("ascii")
