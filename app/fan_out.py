@@ -157,9 +157,7 @@ async def make_all(
         return await _only_one(make(choices), on_made)
     got = _Collecting()
     missing = [_Missing(wanted)]
-    while missing:
-        if got.made and gateway.clock() >= deadline_at:
-            break
+    while missing and not (got.made and gateway.clock() >= deadline_at):
         first = wanted - sum(each.count for each in missing)
         parts = []
         for each in missing:
@@ -273,8 +271,7 @@ async def _collected(
 def _nothing_made(got: _Collecting) -> NotMadeError:
     """The failure of the whole: that of the first part, with what was tried for all of them."""
     first = got.failed[0]
-    simulated = any(each.simulated for each in got.failed)
-    return NotMadeError(first.verdict, first.plan, _attempts(got), simulated=simulated)
+    return NotMadeError(first.verdict, first.plan, _attempts(got), simulated=any(each.simulated for each in got.failed))
 
 
 def _attempts(got: _Collecting) -> tuple[Attempt, ...]:
