@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -39,14 +39,17 @@ class _Place(aiohttp.ClientRequest):
         return super().connection_key
 
 
-class _Prepared(NamedTuple):
-    """What requests to one URL have in common."""
+class _Prepared:
+    """What requests to one URL have in common. It has a credential in it, so nothing shows its parts."""
 
-    before: bytes
-    """The head up to the body's length."""
-    after: bytes
-    """And behind it."""
-    place: _Place
+    __slots__ = ("after", "before", "place")
+
+    def __init__(self, before: bytes, after: bytes, place: _Place) -> None:
+        self.before = before
+        """The head up to the body's length."""
+        self.after = after
+        """And behind it."""
+        self.place = place
 
 
 class DirectReply:
@@ -107,9 +110,9 @@ class Direct:
     ) -> DirectReply:
         """Send ``body`` and wait for the head of the reply. Raises what the session does, ServerTimeoutError among it
         when nothing came for ``silence_s``."""
-        before, after, place = self._prepared(url, tuple(headers.items()), tuple(authorization.items()))
+        prepared = self._prepared(url, tuple(headers.items()), tuple(authorization.items()))
         try:
-            connection = await self._connector.connect(place, traces=[], timeout=self._timeout)
+            connection = await self._connector.connect(prepared.place, traces=[], timeout=self._timeout)
         except TimeoutError as late:
             raise aiohttp.ConnectionTimeoutError("no connection in time") from late
         protocol, transport = connection.protocol, connection.transport
@@ -122,7 +125,7 @@ class Direct:
                 read_timeout=silence_s,
                 read_bufsize=self._read_bufsize,
             )
-            transport.write(b"%b%d%b%b" % (before, len(body), after, body))
+            transport.write(b"%b%d%b%b" % (prepared.before, len(body), prepared.after, body))
             if silence_s is not None:
                 protocol.start_timeout()
             while True:
