@@ -20,8 +20,8 @@ from yarl import URL
 
 BODY_BYTES = 32 * 1024
 """A longer body may have to wait until the vendor takes more, which is left to the library."""
-_KNOWN = "3.14."
-"""Versions whose connections are known to be usable like this; with any other, the library has all requests."""
+_KNOWN = "3.14.5"
+"""The version whose connections are known to be usable like this; with any other, the library has all requests."""
 _PREPARED = 64
 """Heads that are kept: one for each URL and credential."""
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -95,7 +95,7 @@ class Direct:
     def of(session: aiohttp.ClientSession, read_bufsize: int) -> Direct | None:
         """None where the library must do it all."""
         connector = session.connector
-        if connector is None or not aiohttp.__version__.startswith(_KNOWN):
+        if connector is None or aiohttp.__version__ != _KNOWN:
             return None
         return Direct(session, connector, read_bufsize)
 
@@ -154,13 +154,22 @@ def headers_of(
 
 
 def _prepare(session_headers: CIMultiDict[str], url: URL, headers: _Pairs, authorization: _Pairs) -> _Prepared:
-    """As the session would have written it. Raises ValueError for a header that could be several."""
+    """As the session would have written it. Raises ValueError for a header that could be several, InvalidURL for a URL
+    that says more than where to send it."""
+    if url.scheme not in ("http", "https") or url.raw_user is not None or url.raw_password is not None:
+        raise aiohttp.InvalidURL(url)
     together = session_headers.copy()
-    together.update(headers_of(headers, authorization, 0))
+    for name, value in headers_of(headers, authorization, 0).items():
+        together[name] = value
     loop = asyncio.get_running_loop()
     request = _Place("POST", url, headers=together, loop=loop)
     lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
     if any(_CONTROL.search(line) for line in lines):
         raise ValueError("a control character in the head of a request")
     before, _, after = "\r\n".join([*lines, "", ""]).partition("\r\nContent-Length: 0\r\n")
-    return _Prepared(f"{before}\r\nContent-Length: ".encode(), f"\r\n{after}".encode(), request)
+    # What UTF-8 cannot say is left out, as the library does: an error would show the head, which has a credential.
+    return _Prepared(_encoded(f"{before}\r\nContent-Length: "), _encoded(f"\r\n{after}"), request)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="ignore")

@@ -98,6 +98,8 @@ class Board:
             kept = self._standing.health(key)
             breaker = self._standing.breaker(key)
             limit = self._limits[key]
+            # Asked first: it lets time pass for the limit, which the load is of.
+            room = not self.line.ahead(key, place) and limit.room(now=now, waited_s=waited)
             load, capped = limit.load, False
             if self._caps.holds(offer.provider):
                 load = max(load, self._caps.load(offer.provider))
@@ -113,7 +115,7 @@ class Board:
                 last_fault=kept.last_fault,
                 breaker=breaker,
                 estimate=self._figures.estimate(stat_key, now=now),
-                room=not self.line.ahead(key, place) and limit.room(now=now, waited_s=waited),
+                room=room,
                 trial=not half_open or self._trials.possible(key, asking=asking, now=now),
                 capped=capped,
                 load=load,

@@ -24,6 +24,10 @@ CALLS = [
     HttpCall("POST", "/v1/make", body=(BODY,)),
     HttpCall("POST", "/v1/make?alt=sse&x=%2B", body=(b"{}",), headers={"content-type": "application/json; x=1"}),
     HttpCall("POST", "/", body=(b"",), headers={"Accept": "image/png", "User-Agent": "mine", "X-Other": "100%d"}),
+    HttpCall(
+        "POST", "/twice", body=(b"{}",), headers={"x-one": "1", "X-One": "2", "user-agent": "a", "User-Agent": "b"}
+    ),
+    HttpCall("POST", "/half", body=(b"{}",), headers={"x-half": "a\ud800b"}),
     HttpCall("POST", "/ä", body=(b"x" * BODY_BYTES,), headers={"Host": "other.test", "x-goog-api-key": "mine"}),
 ]
 
@@ -81,7 +85,7 @@ async def test_this_version_of_the_library_is_known() -> None:
 async def test_with_another_version_the_library_does_it_all(
     server: Loopback, transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "_KNOWN", "0.")
+    monkeypatch.setattr(direct, "_KNOWN", "0.0.0")
     reply = await transport.send(CALLS[0], Endpoint("vendor", server.base_url), KEY)
     assert (reply.status, server.requests[0].body, transport._direct) == (200, BODY, {})
 
@@ -91,7 +95,7 @@ async def test_every_byte_is_the_one_the_library_would_have_sent(
     monkeypatch: pytest.MonkeyPatch, call: HttpCall, posted: list[DirectReply]
 ) -> None:
     async with listener() as (url, heard):
-        for known in ("3.", "0.", "3."):
+        for known in (aiohttp.__version__, "0.0.0", aiohttp.__version__):
             monkeypatch.setattr(direct, "_KNOWN", known)
             transport = Transport()
             await transport.send(call, Endpoint("vendor", url), KEY)
@@ -140,6 +144,13 @@ async def test_a_header_that_could_be_several_is_not_sent(server: Loopback, tran
     with pytest.raises(ValueError, match="control character"):
         await transport.send(call, Endpoint("vendor", server.base_url), KEY)
     assert server.accepted == 0
+
+
+@pytest.mark.parametrize("base", ["ftp://127.0.0.1:1", "http://me:secret@127.0.0.1:1"])
+async def test_a_url_that_says_more_than_where_is_not_used(transport: Transport, base: str) -> None:
+    with pytest.raises(Unanswered) as failed:
+        await transport.send(CALLS[0], Endpoint("vendor", base), KEY)
+    assert (failed.value.reason, failed.value.sent) == ("not a usable URL", False)
 
 
 async def test_provisional_replies_are_passed_over(server: Loopback, transport: Transport) -> None:

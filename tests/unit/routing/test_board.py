@@ -337,6 +337,18 @@ def test_a_ticket_is_what_the_board_knew_when_the_try_began() -> None:
     assert street.board.limit(FAL).in_flight == 0
 
 
+def test_a_limit_that_grows_while_it_is_asked_about_is_loaded_as_the_grown_one() -> None:
+    street = Street(ONE)
+    limit = street.board.limit(FAL)
+    limit.limit, limit._met_at, limit._seen_at = 1, NOW, NOW
+    passage = street.passage(now=NOW)
+    ticket = passage.began(passage.next(now=NOW), now=NOW)
+    later = NOW + 10 * POLICY.limits.raise_after_s
+    assert known(street, now=NOW).load == 1.0
+    assert known(street, now=later).load == 0.5
+    ended(passage, ticket)
+
+
 def test_exploring_stays_within_its_share_of_requests() -> None:
     street = Street({"fal": "0.05", "gemini": "0.051"})
     went = [street.served(now=NOW + 5 * number, seconds=12.0) for number in range(400)]
