@@ -342,7 +342,9 @@ def test_a_limit_that_grows_while_it_is_asked_about_is_loaded_as_the_grown_one()
     limit = street.board.limit(FAL)
     limit.limit, limit._met_at, limit._seen_at = 1, NOW, NOW
     passage = street.passage(now=NOW)
-    ticket = passage.began(passage.next(now=NOW), now=NOW)
+    step = passage.next(now=NOW)
+    assert isinstance(step, Try)
+    ticket = passage.began(step, now=NOW)
     later = NOW + 10 * POLICY.limits.raise_after_s
     assert known(street, now=NOW).load == 1.0
     assert known(street, now=later).load == 0.5
