@@ -63,11 +63,15 @@ def _line(logger: WrappedLogger, level: str, event: EventDict) -> bytes:
     event["level"] = level
     plain = _PLAIN.issuperset(map(type, event.values()))
     event["timestamp"] = datetime.now(UTC)
-    if plain:
-        line = as_json(event, default=_shown)
-        if line.isascii() and b"\x7f" not in line:
-            return line
-    return json.dumps(event, default=_shown).encode("ascii")
+    try:
+        if plain:
+            line = as_json(event, default=_shown)
+            if line.isascii() and b"\x7f" not in line:
+                return line
+        return json.dumps(event, default=_shown).encode("ascii")
+    except TypeError:  # keys that are none in JSON: what was done is not lost over how it is told
+        shown = {name: value if isinstance(value, str) else _shown(value) for name, value in event.items()}
+        return json.dumps(shown).encode("ascii")
 
 
 def _shown(value: object) -> str:

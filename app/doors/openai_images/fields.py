@@ -86,6 +86,7 @@ def _decoded(text: str) -> Any:
         value, end = _DECODER.raw_decode(text)
         if end == len(text):
             return value
+        del value  # it may be large, and is about to be there again
     return _DECODER.decode(text)
 
 

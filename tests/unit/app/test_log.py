@@ -45,6 +45,12 @@ def test_a_line_is_one_line_of_plain_characters(said: str) -> None:
     assert abs(datetime.fromisoformat(time) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_keys_that_are_none_in_json_do_not_cost_the_line() -> None:
+    told = json.loads(_line(None, "info", {"event": "request", "odd": {(1, 2): 3}, "other": 5}))
+    assert told.pop("timestamp").endswith("Z")
+    assert told == {"event": "request", "odd": "{(1, 2): 3}", "other": "5", "level": "info"}
+
+
 def test_what_is_not_to_be_seen_is_not_in_a_line() -> None:
     assert b"secret" not in _line(None, "error", {"event": "bug", "request": ImageRequest("model", "a secret")})
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import struct
 import time
+import weakref
 
 from tests.integration.app.serving.wire_server import PATIENCE_S, wire_server
 
@@ -35,3 +38,21 @@ def test_a_request_that_takes_longer_than_a_connection_is_kept_is_answered() -> 
             assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
             assert client.recv(65536) == b""
         serving.until_closed()
+
+
+def test_nothing_is_kept_of_a_connection_that_was_reset_while_it_was_idle() -> None:
+    with wire_server(keep_alive_s=600) as serving:
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+            client.sendall(REQUEST)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            assert serving.server is not None
+            (connection,) = serving.server.server_state.connections
+            kept = weakref.ref(connection)
+            del connection
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        serving.until_closed()
+        give_up = time.monotonic() + PATIENCE_S
+        while kept() is not None:
+            assert time.monotonic() < give_up
+            gc.collect()
+            time.sleep(0.01)

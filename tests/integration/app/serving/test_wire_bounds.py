@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -219,6 +220,30 @@ def test_a_connection_on_which_nothing_is_under_way_is_not_held_by_a_byte_now_an
                         client.sendall(b"2")  # one more byte of a body nobody waits for
         assert b"early" in received
         serving.until_closed()
+
+
+def test_half_a_head_behind_a_request_under_way_ends_the_connection_behind_its_answer() -> None:
+    with wire_server(head_s=0.2) as serving:
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+            client.sendall(b"GET /held HTTP/1.1\r\nHost: h\r\n\r\nGET /second HTTP/1.1\r\nHo")
+            serving.until_served("/held")
+            time.sleep(1.0)
+            serving.release.set()
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.endswith(b"GET /held 0")
+        assert b"connection: close" in answer.partition(b"\r\n\r\n")[0]
+        serving.until_closed()
+
+
+def test_a_head_has_its_time_from_its_own_first_byte_on() -> None:
+    with wire_server(head_s=3.0) as serving:
+        with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE_S) as client:
+            for piece in (b"\r\n", b"GET /early HTTP/1.1\r\n"):
+                client.sendall(piece)
+                time.sleep(2.0)
+            client.sendall(b"Host: h\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.endswith(b"early")
 
 
 def test_an_idle_connection_is_closed_though_a_body_nobody_wanted_came_first() -> None:
