@@ -29,7 +29,7 @@ from tests.servers import running
 Prices = Mapping[tuple[str, str], str]
 """USD by provider and tier."""
 Connect = Callable[..., openai.OpenAI]
-HEDGED_TIME_SCALE = 20.0
+HEDGED_TIME_SCALE = 10.0
 """Slow enough that a first look at a running try comes well after the try began."""
 
 
