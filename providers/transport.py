@@ -31,6 +31,7 @@ from providers.public_only import public_only
 from providers.spec.adapter import Endpoint
 from providers.spec.blob import Blob
 from providers.spec.conversation import HttpCall, Reply, Trust, Unanswered
+from providers.spec.unguarded import unguarded
 from providers.spool import SPOOL_THRESHOLD, BodyTooLargeError
 from providers.straight import take_rest
 from providers.transport_limits import TransportLimits
@@ -46,6 +47,7 @@ _READ_AHEAD = 64 * 1024
 Four times as much made nothing faster, and each reply held 0.7 MB more."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A reply, and the stream of its events if it has one. Whoever takes the stream closes it."""

@@ -53,6 +53,7 @@ class Entry:
         )
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """An entry with what it was ranked by."""

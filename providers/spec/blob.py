@@ -8,6 +8,8 @@ from typing import Protocol
 
 import pybase64
 
+from providers.spec.unguarded import unguarded
+
 PIECE_BYTES = 384 * 1024
 """Of a piece of an image: 512 KiB as base64, decoded in 0.05 ms."""
 
@@ -71,6 +73,7 @@ class Blob(Protocol):
         """What was seen of it while it came, so that it need not be read to be judged; None: nobody looked."""
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class InlineBlob:
     """An image whose base64 text was short enough to stay in the reply; decoded only when somebody reads it."""

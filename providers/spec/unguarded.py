@@ -18,7 +18,7 @@ def unguarded(cls: type[Value]) -> type[Value]:
     as_dataclass: Any = cls  # no type says "a dataclass" and lets its methods be replaced
     listed: list[tuple[str, Any, Any]] = [(each.name, each.type, copy(each)) for each in fields(as_dataclass)]
     finish = {"__post_init__": cls.__dict__["__post_init__"]} if "__post_init__" in cls.__dict__ else {}
-    plain: Any = make_dataclass(cls.__name__, listed, namespace=finish)
+    plain: Any = make_dataclass(cls.__name__, listed, namespace=finish, slots=True)
     as_dataclass.__init__ = plain.__init__
     del as_dataclass.__setattr__, as_dataclass.__delattr__
     return cls

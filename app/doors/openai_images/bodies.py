@@ -22,6 +22,7 @@ from app.doors.openai_images.multipart_body import MultipartBody, boundary_of
 from providers.blobs import Base64Blob, Bytes, TextTooLargeError, cut
 from providers.spec.blob import Blob
 from providers.spec.conversation import blob_or_object
+from providers.spec.unguarded import unguarded
 from providers.spool import Spool, hold
 from providers.workers import Workers
 
@@ -37,6 +38,7 @@ _LONGEST_TEXT = 1024 * 1024
 _TEXT_NAMES = ("prompt", "negative_prompt", "negativePrompt", "system_prompt", "systemPrompt")
 
 
+@unguarded
 @dataclass(frozen=True, slots=True)
 class Body:
     """What a caller sent."""

@@ -20,6 +20,7 @@ def _values(decorate: Callable[[type], type]) -> type:
         _: KW_ONLY
         notes: list[str] = field(default_factory=list, compare=False)
         area: int = field(default=0, compare=False)
+        seen: bool = field(default=False, init=False)
 
         def __post_init__(self) -> None:
             object.__setattr__(self, "area", self.size**2)
