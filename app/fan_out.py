@@ -61,7 +61,7 @@ class AllMade:
     @property
     def simulated(self) -> bool:
         """Whether a vendor that was tried is a pretended one."""
-        return True in [part.simulated for part in self.parts]
+        return any(part.simulated for part in self.parts)
 
 
 @unguarded

@@ -30,8 +30,6 @@ class Refusal(NamedTuple):
     code: str
 
 
-_DECIDING = frozenset({b"host", b"content-length", b"transfer-encoding"})
-"""Headers that decide what a request is and where it ends."""
 _OF_AN_UPGRADE = frozenset({b"upgrade", b"connection", b"http2-settings"})
 UNREADABLE = Refusal(400, "This is no HTTP request that can be read.", "invalid_request")
 TOO_MANY_LINES = Refusal(431, f"The request's header has more than {HEAD_LINES} lines.", "header_too_large")
@@ -54,13 +52,11 @@ def refusal(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | N
     codings: list[bytes] = []
     lengths: list[bytes] = []
     for name, value in headers:
-        if name not in _DECIDING:
-            continue
         if name == b"host":
             hosts.append(value)
         elif name == b"content-length":
             lengths.append(value)
-        else:
+        elif name == b"transfer-encoding":
             codings.append(value)
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return _HOST

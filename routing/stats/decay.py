@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DecayedSums:
     """Weight, total and sum of squares of observations, as of a reference time.
@@ -62,3 +64,14 @@ class DecayedSums:
     def clear(self) -> None:
         """Forget everything."""
         self.weight = self.total = self.squares = 0.0
+
+
+def summed(many: Sequence[DecayedSums], now: float) -> tuple[float, float, float]:
+    """Weight, total and squares of all of them together as of ``now``, as ``DecayedSums.sums`` of each."""
+    weight = total = squares = 0.0
+    for each in many:
+        of_it = each.sums(now)
+        weight += of_it[0]
+        total += of_it[1]
+        squares += of_it[2]
+    return weight, total, squares

@@ -13,7 +13,7 @@ from math import erfc, exp, log, pi, sqrt
 
 from providers.spec.unguarded import unguarded
 from routing.knobs import StatisticsKnobs
-from routing.stats.decay import DecayedSums
+from routing.stats.decay import DecayedSums, summed
 
 _FACTOR_PSEUDO = 8.0
 """Observations for which the configured size factor stands against the measured one."""
@@ -62,21 +62,12 @@ class Latency:
         """
         knobs = self._knobs
         own, own_total, _ = self.long_run.sums(now)
-        other = other_total = sibling = sibling_total = sibling_squares = 0.0
-        latest = now
-        for tier in tiers:
-            if tier is not self and tier.told.at > latest:
-                latest = tier.told.at
-        for tier in tiers:
-            if tier is not self:
-                weight, total, _ = tier.long_run.sums(now)
-                other += weight
-                other_total += total
-                # As of one time for all, so that they keep their weights beside each other.
-                weight, total, squares = tier.told.sums(latest)
-                sibling += weight
-                sibling_total += total
-                sibling_squares += squares
+        others = [tier for tier in tiers if tier is not self]
+        other, other_total, _ = summed([tier.long_run for tier in others], now)
+        told = [tier.told for tier in others]
+        # As of one time for all, so that they keep their weights beside each other.
+        latest = max([now, *[each.at for each in told]])
+        sibling, sibling_total, sibling_squares = summed(told, latest)
         long_run = (own_total + (prior + other_total) / (1.0 + other)) / (own + 1.0)
 
         weight, total, squares = self._window.sums(now)

@@ -13,7 +13,7 @@ from math import sqrt
 
 from providers.spec.unguarded import unguarded
 from routing.knobs import StatisticsKnobs
-from routing.stats.decay import DecayedSums
+from routing.stats.decay import DecayedSums, summed
 
 _NORMAL_95 = 1.959964
 """Standard deviations on either side that hold 95 % of a normal distribution."""
@@ -75,20 +75,14 @@ def success_figures(
     """
     pseudo = knobs.slow_pseudo
     asked, delivered, _ = own.slow.sums(now)
-    others_tries = others_delivered = others_tries_now = others_delivered_now = 0.0
-    for tier in tiers:
-        if tier is not own:
-            weight, total, _ = tier.slow.sums(now)
-            others_tries += weight
-            others_delivered += total
-            weight, total, _ = tier.fast.sums(now)
-            others_tries_now += weight
-            others_delivered_now += total
+    others = [tier for tier in tiers if tier is not own]
+    others_tries, others_delivered, _ = summed([tier.slow for tier in others], now)
     others_long_run = (others_delivered + pseudo * prior) / (others_tries + pseudo)
     long_run = (delivered + pseudo * others_long_run) / (asked + pseudo)
 
     pseudo = knobs.fast_pseudo
     tries, delivered, _ = own.fast.sums(now)
+    others_tries_now, others_delivered_now, _ = summed([tier.fast for tier in others], now)
     # Siblings tell by what share success has changed: a tier may well be worse than its siblings in the long run.
     others_now = (others_delivered_now + pseudo * others_long_run) / (others_tries_now + pseudo)
     start = min(_START_MAX, long_run * others_now / others_long_run) if others_long_run > 0.0 else long_run
