@@ -98,7 +98,7 @@ class Capability:
 
     def input_images(self, request: ImageRequest) -> int:
         """Input images a call would carry, an emulated mask included."""
-        return len(request.images) + (request.mask is not None and not self.mask)
+        return len(request.images) + self.mask_is_emulated(request)
 
     def asked(self, request: ImageRequest) -> ImageRequest:
         """The request as this offer's adapter is handed it: without what it ignores, in a format and a number it can
