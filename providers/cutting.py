@@ -30,6 +30,8 @@ _MOST_ESCAPED = 64
 """Bytes of a picture's text from its first escape on. Padding that is written as escapes has twelve."""
 _BLANKS = re.compile(rb"[ \t\n\r]*")
 _COLON = ord(":")
+_QUOTE, _BACKSLASH = ord('"'), ord("\\")
+"""As numbers, which are looked for in bytes at a tenth of the price: bytes are taken for a number first."""
 
 
 class _OutOfTheOrdinaryError(Exception):
@@ -67,11 +69,16 @@ class Cutter:
 
     def feed(self, piece: bytes | memoryview) -> None:
         """Look at the next piece. Never raises, whatever is in it."""
-        if not self._ordinary:
-            return
+        picture = self._picture
+        # Nearly always; what is looked for otherwise cannot be in what was decoded.
+        if picture is None or picture.escaped is not None or not picture.take(memoryview(piece)):
+            self._search(piece)
+        self._came += len(piece)
+
+    def _search(self, piece: bytes | memoryview) -> None:
         at = 0
         try:
-            while at < len(piece):
+            while at < len(piece) and self._ordinary:
                 if self._picture is not None:
                     at = self._in_picture(self._picture, piece, at)
                     continue
@@ -81,7 +88,6 @@ class Cutter:
             self._ordinary = False
             self._text.clear()
             self._picture = None
-        self._came += len(piece)
 
     def cut(self) -> tuple[bytes, tuple[Found, ...]] | None:
         """The body without its pictures, as ``blobs.cut`` has it, and these; None: it is to be cut there."""
@@ -141,13 +147,13 @@ class Cutter:
         del self._text[self._string - 1 :]
         self._string = -1
         self._picture = _Picture(came - len(so_far) + begins, media_type)
-        if b"\\" in so_far or b'"' in so_far or not self._picture.take(memoryview(so_far)[begins:]):
+        if _BACKSLASH in so_far or _QUOTE in so_far or not self._picture.take(memoryview(so_far)[begins:]):
             raise _OutOfTheOrdinaryError
 
     def _in_picture(self, picture: _Picture, piece: bytes | memoryview, at: int) -> int:
         view = memoryview(piece)
-        # Nearly always; what is looked for otherwise cannot be in what was decoded.
-        if picture.escaped is None and picture.take(view[at:]):
+        # One that stood at the beginning was tried to be decoded whole.
+        if at and picture.escaped is None and picture.take(view[at:]):
             return len(piece)
         piece = bytes(piece)
         if picture.escaped is not None:
@@ -175,7 +181,7 @@ class Cutter:
             padding = str(json.loads(b'"' + escaped + b'"')).encode("ascii")
         except ValueError:
             raise _OutOfTheOrdinaryError from None
-        if b'"' in padding or b"\\" in padding or not picture.take(memoryview(padding)):
+        if _QUOTE in padding or _BACKSLASH in padding or not picture.take(memoryview(padding)):
             raise _OutOfTheOrdinaryError
         self._end_picture(picture, padding)
         return quote + 1
@@ -211,36 +217,37 @@ class _Picture:
         """Decode more text. False, and nothing has happened, when it is no base64 or ends before this does."""
         if not text:
             return True
-        group = bytes(text[: (4 - len(self._rest)) % 4]) if self._rest else b""
-        at = len(group)
-        group = self._rest + group
-        whole = (len(text) - at) // 4 * 4
-        rest = bytes(text[at + whole :])
-        if b'"' in rest or b"\\" in rest or self._padded:
+        at = -len(self._rest) % 4
+        if len(text) < at:
+            at = end = 0
+            group, rest = b"", self._rest + text
+        else:
+            end = len(text) - (len(text) - at) % 4
+            group = self._rest + text[:at] if at else b""
+            rest = bytes(text[end:])
+        if self._padded or _QUOTE in rest or _BACKSLASH in rest:
             return False
-        if group and len(group) < 4:
-            group, rest = b"", group
-            if b'"' in rest or b"\\" in rest:
-                return False
         try:
-            first = pybase64.b64decode(group, validate=True)
-            decoded = pybase64.b64decode(text[at : at + whole], validate=True)
+            first = pybase64.b64decode(group, validate=True) if group else b""
+            decoded = pybase64.b64decode(text[at:end], validate=True)
         except ValueError:
             return False
-        short_first, short = len(first) < len(group) // 4 * 3, len(decoded) < whole // 4 * 3
-        if (short_first and (whole or rest)) or (short and rest):  # padding anywhere but at the end
-            return False
-        self._padded = short_first or short
+        if len(first) + len(decoded) < (len(group) + end - at) // 4 * 3:
+            if rest or (end > at and len(first) < len(group) // 4 * 3):  # padding anywhere but at the end
+                return False
+            self._padded = True
         self._rest = rest
-        for part in (first, decoded):
-            self._keep_ends(part)
+        self._keep_ends(first, decoded)
         return True
 
-    def _keep_ends(self, decoded: bytes) -> None:
-        self.length += len(decoded)
+    def _keep_ends(self, first: bytes, decoded: bytes) -> None:
+        self.length += len(first) + len(decoded)
         if len(self._head) < FIRST_BYTES:
-            self._head += decoded[: FIRST_BYTES - len(self._head)]
-        self._tail = decoded[-LAST_BYTES:] if len(decoded) >= LAST_BYTES else (self._tail + decoded)[-LAST_BYTES:]
+            self._head += first + decoded[:FIRST_BYTES]
+            del self._head[FIRST_BYTES:]
+        if len(decoded) < LAST_BYTES:
+            decoded = self._tail + first + decoded
+        self._tail = decoded[-LAST_BYTES:]
 
     def ends(self) -> Ends | None:
         """Both ends of the whole picture; None when its text is cut short."""

@@ -15,6 +15,8 @@ BUFFERED = 32 * 1024 * 1024
 """Bytes of large replies that are held in memory by default, of all that there are at one time. What is more lies in
 files. A file costs a third of all work on a 4K image; with this, images that come and go quickly hardly ever meet one,
 and any number of slow ones takes no more. Small replies lie in memory all the same, and count."""
+_FEW = 100
+"""Most amounts given that are added up each time, to see whether they are enough; more are settled instead."""
 POINTLESS_S = 5.0
 """For how long nobody waits after somebody has waited while nobody was served."""
 
@@ -89,12 +91,25 @@ class Memory:
         if not self._waiting or self._will_hand_on:
             return
         with suppress(IndexError, RuntimeError):  # nobody waits any more, or their event loop has ended
-            self._waiting[0][1].get_loop().call_soon_threadsafe(self._hand_on)
-            self._will_hand_on = True
+            wanted, whose = self._waiting[0]
+            if self._are_enough(wanted):
+                whose.get_loop().call_soon_threadsafe(self._hand_on)
+                self._will_hand_on = True
+
+    def _are_enough(self, wanted: int) -> bool:
+        """Whether so many may be free. False is certain, whatever other threads do meanwhile."""
+        if len(self._given) > _FEW:
+            return True
+        try:
+            return sum(self._given) + self._free >= wanted  # in this order: what is settled in between counts twice
+        except RuntimeError:  # more was given while it was added up
+            return True
 
     def _settle(self) -> None:
+        # In this order, for the same reason as above.
         while self._given:
-            self._free += self._given.popleft()
+            self._free += self._given[0]
+            self._given.popleft()
 
     def _hand_on(self) -> None:
         self._will_hand_on = False

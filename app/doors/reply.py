@@ -62,11 +62,12 @@ class PartsResponse(Response):
             return
         group = _Group(send, scope)
         for piece in (piece for part in self._parts for piece in _lying(part)):
+            if await group.takes(piece):
+                continue
             lies = where(piece) if group.takes_files and isinstance(piece, memoryview) else None
             if lies is not None:
-                await group.send()
                 await _send_from_file(send, *lies, len(piece))
-            elif not await group.takes(piece):
+            else:
                 await send_in_chunks(send, piece)
         await group.send()
         await send_in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})

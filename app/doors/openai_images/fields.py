@@ -21,6 +21,7 @@ a body of ten million empty lists, which would take a gigabyte once parsed, does
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}(?:\.0{1,20})?")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_BACKSLASH = ord("\\")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _FLAGS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
@@ -49,7 +50,7 @@ def parse_object(body: bytes, *, param: str = "body") -> dict[str, Any]:
         raise _unreadable(param, "its top level must be an object")
     if levels > MAX_DEPTH:
         _refuse_depth(document, param)
-    if b"\\" in body and _SURROGATE_ESCAPE.search(body):
+    if _BACKSLASH in body and _SURROGATE_ESCAPE.search(body):
         _refuse_lone_surrogates(document)
     return document
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -244,6 +245,73 @@ async def test_what_another_thread_gives_wakes_who_waits() -> None:
     assert await soon(waiting)
     thread.join()
     assert memory.free == 0
+
+
+class Woken:
+    """Counts how often the event loop is told to serve those who wait."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.times = 0
+        self._loop = asyncio.get_running_loop()
+        self._really = self._loop.call_soon_threadsafe
+        monkeypatch.setattr(self._loop, "call_soon_threadsafe", self)
+
+    def __call__(self, *what: Any) -> Any:
+        self.times += 1
+        return self._really(*what)
+
+
+async def test_the_event_loop_is_woken_when_there_is_enough_and_not_for_each_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = Memory(10)
+    memory.take(8)
+    waiting = await begun(memory, 6)
+    woken = Woken(monkeypatch)
+    for _ in range(3):
+        memory.give(1)
+        await turns()
+    assert (woken.times, waiting.done()) == (0, False)
+    memory.give(1)
+    assert await soon(waiting)
+    assert (woken.times, memory.free) == (1, 0)
+
+
+async def test_pieces_that_pile_up_are_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory(1 << 20)
+    memory.take(1 << 20)
+    waiting = await begun(memory, 1 << 20)
+    woken = Woken(monkeypatch)
+    for _ in range(1000):
+        memory.give(1)
+        if len(memory._given) > 100:
+            await turns()
+    assert len(memory._given) <= 100
+    assert 0 < woken.times < 11
+    waiting.cancel()
+
+
+async def test_who_waits_is_served_whatever_is_settled_while_a_thread_gives() -> None:
+    memory = Memory(1000)
+
+    def give() -> None:
+        for _ in range(250):
+            memory.give(1)
+
+    for _ in range(300):
+        memory.take(1000)
+        waiting = await begun(memory, 1000)
+        threads = [threading.Thread(target=give) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while not waiting.done():
+            memory.overdraw(0)  # settles in between, and serves nobody
+            await asyncio.sleep(0)
+        for thread in threads:
+            thread.join()
+        assert waiting.result()
+        assert memory.free == 0
+        memory.give(1000)
 
 
 async def test_what_is_given_just_before_somebody_begins_to_wait_is_theirs(monkeypatch: pytest.MonkeyPatch) -> None:

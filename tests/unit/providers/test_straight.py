@@ -14,7 +14,7 @@ import pytest
 from aiohttp.client_proto import ResponseHandler
 
 from providers import straight
-from providers.straight import PIECE_BYTES, take_rest
+from providers.straight import PIECE_BYTES, READ_BYTES, take_rest
 
 TURN, LAST = straight._TURN_BYTES, straight._TLS_LAST_BYTES
 BODY = bytes(range(256)) * 4096 * 5
@@ -55,11 +55,13 @@ class Line:
 class Taker:
     def __init__(self, fails_at: int = 1 << 40) -> None:
         self.looked_at = b""
+        self.looks: list[int] = []
         self.kept: list[memoryview] = []
         self._fails_at = fails_at
 
     def look(self, part: memoryview) -> None:
         self.looked_at += part
+        self.looks.append(len(part))
         if len(self.looked_at) >= self._fails_at:
             raise ValueError("no more")
 
@@ -98,7 +100,7 @@ async def begun(reading: Reading, silence_s: float | None = None) -> asyncio.Tas
 
 
 @pytest.mark.parametrize("most", [999, 70_000, 1 << 40])
-@pytest.mark.parametrize("left", [PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES - 1, len(BODY)])
+@pytest.mark.parametrize("left", [READ_BYTES, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES - 1, len(BODY)])
 async def test_all_that_is_left_is_taken_in_full_buffers_and_not_a_byte_more(left: int, most: int) -> None:
     taker = Taker()
     reading = Reading(left, taker)
@@ -112,6 +114,16 @@ async def test_all_that_is_left_is_taken_in_full_buffers_and_not_a_byte_more(lef
     assert [len(piece) for piece in taker.kept[:-1]] == [PIECE_BYTES] * ((left - 1) // PIECE_BYTES)
     assert len({id(piece.obj) for piece in taker.kept}) == len(taker.kept)
     assert (reading.line.protocol, reading.line.reading) == (reading.library, False)
+
+
+async def test_what_comes_is_looked_at_while_the_processor_has_it_at_hand() -> None:
+    taker = Taker()
+    reading = Reading(len(BODY), taker)
+    task = await begun(reading)
+    while not task.done():
+        reading.comes(BODY[len(taker.looked_at) :])
+        await asyncio.sleep(0)
+    assert taker.looks == [READ_BYTES] * (len(BODY) // READ_BYTES)
 
 
 async def test_others_have_a_turn_after_so_many_bytes() -> None:
@@ -155,7 +167,7 @@ async def test_over_tls_an_end_that_begins_in_the_middle_of_a_turn_is_read_witho
 
 
 @pytest.mark.parametrize("tls", [None, object()])
-@pytest.mark.parametrize("left", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 4 * PIECE_BYTES, 5 * PIECE_BYTES])
+@pytest.mark.parametrize("left", [at + by for at in (READ_BYTES, PIECE_BYTES, 3 * PIECE_BYTES) for by in (-1, 0, 1)])
 async def test_a_connection_on_which_more_came_than_was_stated_is_not_asked_again(left: int, tls: object) -> None:
     reading = Reading(left, Taker(), tls=tls)
     task = await begun(reading)
@@ -181,7 +193,9 @@ async def test_what_the_taker_raises_ends_it_and_no_more_is_read() -> None:
     taker = Taker(fails_at=PIECE_BYTES + 5)
     reading = Reading(len(BODY), taker)
     task = await begun(reading)
-    assert reading.comes(BODY, 1000) < PIECE_BYTES + 1005
+    taken = reading.comes(BODY, 1000)
+    await asyncio.sleep(0)
+    assert taken + reading.comes(BODY[taken:], 1000) < PIECE_BYTES + 1005
     assert not reading.line.reading
     with pytest.raises(ValueError, match="no more"):
         await task
@@ -296,4 +310,4 @@ async def test_what_the_library_must_read_is_left_to_it_as_it_is(other: dict[str
 
 
 async def test_what_little_is_left_is_left_to_the_library() -> None:
-    assert await take_rest(reply(), Taker(), 1000, stated=999 + PIECE_BYTES, silence_s=None) is False
+    assert await take_rest(reply(), Taker(), 1000, stated=999 + READ_BYTES, silence_s=None) is False

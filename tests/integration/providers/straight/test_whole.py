@@ -13,7 +13,7 @@ from providers import straight
 from providers.blobs import cut
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall, Trust
-from providers.straight import PIECE_BYTES
+from providers.straight import PIECE_BYTES, READ_BYTES
 from providers.transport import Transport
 from providers.transport_limits import TransportLimits
 from tests.integration.providers.internet import HERE, internet
@@ -31,10 +31,12 @@ from tests.integration.providers.straight.replies import (
     whole,
 )
 
-AROUND = [at + by for at in (PIECE_BYTES, MIB, MIB + PIECE_BYTES, 4 * MIB, 5 * MIB) for by in (-1, 0, 1, 1000)]
+AROUND = [
+    at + by for at in (READ_BYTES, PIECE_BYTES, MIB, MIB + READ_BYTES, 4 * MIB, 5 * MIB) for by in (-1, 0, 1, 1000)
+]
 
 
-@pytest.mark.parametrize("step", [6 * MIB, 100_001, PIECE_BYTES])
+@pytest.mark.parametrize("step", [6 * MIB, 100_001, READ_BYTES])
 async def test_a_body_of_any_length_in_any_pieces_is_what_was_sent_and_leaves_the_connection_to_the_next(
     server: Loopback, transport: Transport, readings: list[straight._Reading], step: int
 ) -> None:
