@@ -37,7 +37,9 @@ class RouteTable:
         self._declared: list[_Declared] = []
 
     def add(self, path: str, endpoint: Callable[..., Any], *, methods: Sequence[str], access: Access) -> None:
-        """Serve ``path``, in which ``{name}`` and ``{name:path}`` are handed to the endpoint by name."""
+        """Serve ``path``; what stands in it for ``{name}`` and ``{name:path}`` an endpoint finds in the request's
+        ``path_params``. An endpoint that takes more than the request has the framework load models it has no use for.
+        """
         self._declared.append(_Declared(path, endpoint, tuple(methods), access))
 
     def patterns(self) -> list[tuple[re.Pattern[str], Access]]:

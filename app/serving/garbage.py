@@ -7,12 +7,26 @@ lets go of every now and then: a pause of tens of milliseconds for everybody, an
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _YOUNG = 10_000
 """Objects made and not let go of before the youngest are looked through. A request makes some hundred that matter, and
 what large bodies lie in is let go of without the collector."""
 _MIDDLE, _OLD = 20, 50
 """Looks at the youngest before one at those that survived, and of these before one at all."""
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Nothing is looked through while this lasts, and nothing that was made meanwhile ever is. For imports, of which
+    next to nothing can be let go of: looking for it is a tenth of the time they take."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def settle_down() -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.command import EMPTY
 
 WITHOUT = (
-    "import sys; sys.modules[{name!r}] = None; sys.argv = ['image-gateway', 'serve']; from app.cli import main; main()"
+    "import sys; sys.modules[{name!r}] = None; sys.argv = ['image-gateway', 'serve']; "
+    "from app.command import main; main()"
 )
 
 

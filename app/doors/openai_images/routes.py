@@ -177,10 +177,10 @@ async def models(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": [_model(model) for model in own.catalog.models.values()]})
 
 
-async def model(request: Request, model_id: str) -> Response:
+async def model(request: Request) -> Response:
     """One model, by its name, an alias, or a name with a provider before it."""
     try:
-        found = find_named(services(request), model_id)
+        found = find_named(services(request), request.path_params["model_id"])
     except ApiError as error:
         return error_response(error)
     return JSONResponse(_model(found.model))

@@ -38,10 +38,10 @@ async def metrics(request: Request) -> Response:
     return Response(page, media_type=content_type)
 
 
-async def model_providers(request: Request, model_id: str) -> Response:
+async def model_providers(request: Request) -> Response:
     """The figures of one model's offers; the name as in ``GET /v1/models/{id}``."""
     try:
-        found = find_named(services(request), model_id)
+        found = find_named(services(request), request.path_params["model_id"])
     except ApiError as error:
         return error_response(error)
     return _listed(await _rankings(request).of(found))

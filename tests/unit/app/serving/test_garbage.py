@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.serving.garbage import settle_down
+from app.serving.garbage import set_aside, settle_down
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +38,24 @@ def test_knots_tied_afterwards_are_still_found() -> None:
     for _ in range(3):
         gc.collect()
     assert knot() is None
+
+
+def test_nothing_is_looked_through_during_imports_and_what_they_made_never_is() -> None:
+    looks: list[str] = []
+    gc.callbacks.append(lambda phase, info: looks.append(phase))
+    try:
+        with set_aside():
+            knots = [Knot() for _ in range(10_000)]
+            kept = weakref.ref(Knot())
+    finally:
+        gc.callbacks.pop()
+    assert looks == []
+    assert gc.get_freeze_count() > len(knots)
+    gc.collect()
+    assert kept() is not None
+
+
+def test_imports_that_fail_leave_the_collector_at_work() -> None:
+    with pytest.raises(ImportError), set_aside():
+        raise ImportError
+    assert gc.isenabled()

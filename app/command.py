@@ -1,0 +1,12 @@
+"""Command: what the shell starts. All there is to import is imported here, before a line of it runs."""
+
+from __future__ import annotations
+
+from app.serving.garbage import set_aside
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    with set_aside():
+        from app.cli import cli
+    cli()
