@@ -116,8 +116,8 @@ SCENARIOS: Final = (
         counts=_by(litellm=64, portkey=64, nginx=400),
     ),
     Scenario(
-        "4k", "4K images, 4 at once", ALL, _cpu("4k", 4), "4k", count=32,
-        counts=_by(litellm=16, portkey=16, nginx=48),
+        "4k", "4K images, 4 at once", ALL, _cpu("4k", 4), "4k", count=128,
+        counts=_by(ours_fal=32, litellm=16, portkey=16, nginx=192),
     ),
     Scenario("edit", "edits of an 11 MB upload, 4 at once", _MAIN, _edit_cpu, "edit", count=32, counts=_by(litellm=16)),
     Scenario("held16", "4K images, 16 at once", _MAIN, _held("4k", 16, 3), "4k", fresh=True),
