@@ -90,11 +90,14 @@ class Memory:
         self._given.append(count)
         if not self._waiting or self._will_hand_on:
             return
-        with suppress(IndexError, RuntimeError):  # nobody waits any more, or their event loop has ended
+        with suppress(IndexError):  # nobody waits any more
             wanted, whose = self._waiting[0]
             if self._are_enough(wanted):
-                whose.get_loop().call_soon_threadsafe(self._hand_on)
-                self._will_hand_on = True
+                self._will_hand_on = True  # set first: in its own thread the event loop may be done at once
+                try:
+                    whose.get_loop().call_soon_threadsafe(self._hand_on)
+                except RuntimeError:  # it has ended
+                    self._will_hand_on = False
 
     def _are_enough(self, wanted: int) -> bool:
         """Whether so many may be free. False is certain, whatever other threads do meanwhile."""

@@ -291,6 +291,20 @@ async def test_pieces_that_pile_up_are_settled(monkeypatch: pytest.MonkeyPatch) 
     waiting.cancel()
 
 
+async def test_who_waits_is_woken_though_the_event_loop_was_faster_than_the_thread_that_gave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = Memory(10)
+    memory.take(10)
+    first, second = await begun(memory, 5), await begun(memory, 5)
+    with monkeypatch.context() as faster:
+        faster.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", lambda hand_on: hand_on())
+        memory.give(5)
+    assert await soon(first)
+    memory.give(5)
+    assert await soon(second)
+
+
 async def test_who_waits_is_served_whatever_is_settled_while_a_thread_gives() -> None:
     memory = Memory(1000)
 
