@@ -200,3 +200,12 @@ def _exit(number: int, frame: FrameType | None) -> NoReturn:
 def _fail(sentence: str) -> NoReturn:
     err.print(sentence, style="bold red", markup=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def main() -> None:
+    """The command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,5 +8,9 @@ from app.serving.garbage import set_aside
 def main() -> None:
     """Entry point of the console script."""
     with set_aside():
-        from app.cli import cli
-    cli()
+        from app.cli import main as started
+    started()
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ from app.doors.openai_images.translate import NOTHING_SENT, translate
 from app.fan_out import AllMade, make_all
 from app.fitting import Fitting
 from app.gateway import Choice, Made, NotMadeError
-from app.main import Assembled, assembled, offered
+from app.main import Assembled, assembled, offered, shared_store
 from app.media.inputs import InputError, InputLimits, Prepared
 from app.picture_files import PictureError, Target
 from app.settings import Settings
@@ -63,7 +63,8 @@ async def make_pictures(settings: Settings, console: Console, wish: Wish) -> Non
     document = {**(await asyncio.to_thread(_document, wish)), "model": name}
     providers, catalog = offered(settings)
     body = _parsed(document, catalog, editing=bool(wish.images))
-    async with assembled(settings, providers, catalog, Telemetry()) as hands:
+    store = shared_store(settings, catalog.policy)
+    async with assembled(settings, providers, catalog, Telemetry(), store) as hands:
         choice = _choice(settings, catalog, body, name, await _prepared(hands, body))
         writing = _Writing(console, wish)
         try:

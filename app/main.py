@@ -49,6 +49,7 @@ from providers.registry import PROVIDERS, connect, schemas
 from providers.transport import Transport
 from providers.workers import Workers
 from routing.policy import Policy
+from routing.stats.store import StatsStore
 
 LEAVE_MARGIN_S = 2.0
 """Seconds shutdown waits for cancel calls to vendors beyond the grace of a submit and the limit of a cancel."""
@@ -108,11 +109,12 @@ async def assembled(
     providers: Mapping[str, Provider],
     catalog: Catalog,
     telemetry: Telemetry,
+    store: StatsStore | None,
     workers: Workers | None = None,
 ) -> AsyncIterator[Assembled]:
     """A gateway with its hands, for as long as the context lasts; its end waits for cancel calls to vendors.
 
-    ``workers`` are closed with it; None: its own.
+    ``store`` is what ``shared_store`` gave. ``workers`` are closed with it; None: its own.
     """
     policy = catalog.policy
     workers = workers or Workers()
@@ -129,8 +131,11 @@ async def assembled(
         workers=workers,
     )
     telemetry.watch(gateway.board, gateway.clock)
-    sharing = _sharing(settings, policy, gateway, telemetry)
-    if sharing is not None:
+    sharing = None
+    if store is not None:
+        sharing = Sharing(
+            store, gateway.board, interval_s=policy.sharing_interval_s, instruments=telemetry, clock=gateway.clock
+        )
         await sharing.start()
     fetcher = Fetcher(settings.gateway_spool_dir, allow_private=settings.gateway_fetch_private)
     try:
@@ -144,14 +149,15 @@ async def assembled(
         workers.close()
 
 
-def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Telemetry) -> Sharing | None:
-    """What keeps the board in step with other replicas' through Redis; None when no Redis is set."""
+def shared_store(settings: Settings, policy: Policy) -> StatsStore | None:
+    """Where the board is kept in step with other replicas': in Redis, which is asked when it is first used; None when
+    none is set. Raises StartError for a URL that is none of a Redis."""
     if settings.redis_url is None:
         return None
     from routing.stats.redis_store import RedisStore  # here: 6 MB and a tenth of a second that few need
 
     try:
-        store = RedisStore(
+        return RedisStore(
             settings.redis_url.get_secret_value(),
             replica=uuid.uuid4().hex,
             lease_s=policy.exploration.lease_s,
@@ -159,9 +165,6 @@ def _sharing(settings: Settings, policy: Policy, gateway: Gateway, telemetry: Te
         )
     except ValueError as unusable:
         raise StartError(f"REDIS_URL cannot be used: {unusable}.") from None
-    return Sharing(
-        store, gateway.board, interval_s=policy.sharing_interval_s, instruments=telemetry, clock=gateway.clock
-    )
 
 
 def _hosting(settings: Settings, workers: Workers, telemetry: Telemetry) -> Hosting:
@@ -221,12 +224,13 @@ def create_app(
         sold.find(None, default_model=settings.gateway_default_model)
     except UnknownModelError as unknown:
         raise StartError(f"GATEWAY_DEFAULT_MODEL={settings.gateway_default_model}: {unknown}") from None
+    store = shared_store(settings, sold.policy)
     telemetry, workers = Telemetry(shared), Workers()
     hosting = _hosting(settings, workers, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with assembled(settings, providers, sold, telemetry, workers) as hands, telemetry.written_down():
+        async with assembled(settings, providers, sold, telemetry, store, workers) as hands, telemetry.written_down():
             await hosting.start(sweep=shared is None or shared.place == 0)  # for all workers of this machine
             app.state.hosting = hosting
             own = Services(

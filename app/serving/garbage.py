@@ -20,7 +20,7 @@ _MIDDLE, _OLD = 20, 50
 @contextmanager
 def set_aside() -> Iterator[None]:
     """Nothing is looked through while this lasts, and nothing that was made meanwhile ever is. For imports, of which
-    next to nothing can be let go of: looking for it is a tenth of the time they take."""
+    little can be let go of, some megabyte: looking for it is a tenth of the time they take."""
     gc.disable()
     try:
         yield

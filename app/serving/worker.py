@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from app.log import set_up_logging
+from app.serving.garbage import set_aside, settle_down
 from app.settings import Settings
 from app.shared_metrics import join
 
@@ -28,12 +29,12 @@ def main() -> int:
     settings: Settings = pickle.load(sys.stdin.buffer)  # noqa: S301 - the supervisor wrote it
     shared = join(folder, place)  # before anything makes a metric
 
-    from app.catalog.files import CatalogError
-    from app.draining import Draining
-    from app.main import StartError, create_app
-    from app.serving.garbage import settle_down
-    from app.serving.heap import hold_on
-    from app.serving.server import DrainingServer
+    with set_aside():
+        from app.catalog.files import CatalogError
+        from app.draining import Draining
+        from app.main import StartError, create_app
+        from app.serving.heap import hold_on
+        from app.serving.server import DrainingServer
 
     hold_on(settings.gateway_reply_memory)
     draining = Draining()

@@ -30,7 +30,7 @@ router = RouteTable()
 async def image(request: Request) -> Response:
     """The image, part of it, or why not. Whatever stands below the prefix comes here; nothing of it names a file."""
     try:
-        signature, _, name = str(request.path_params["rest"]).partition("/")
+        signature, _, name = request.path_params["rest"].partition("/")
         hosting = cast("Hosting", request.app.state.hosting)
         return await _answer(request, hosting, await hosting.open(signature, name))
     except ImageUnknownError:

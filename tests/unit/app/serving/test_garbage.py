@@ -50,6 +50,7 @@ def test_nothing_is_looked_through_during_imports_and_what_they_made_never_is() 
     finally:
         gc.callbacks.pop()
     assert looks == []
+    assert gc.isenabled()
     assert gc.get_freeze_count() > len(knots)
     gc.collect()
     assert kept() is not None
