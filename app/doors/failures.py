@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -13,6 +14,7 @@ from app.doors.reply import error_response
 def answer_in_the_envelope(app: FastAPI) -> None:
     """Register handlers for everything the framework or a route may raise."""
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(Exception, _bug)
 
@@ -29,6 +31,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return error_response(route_not_found(method, path))
     return error_response(
         ApiError(error.status_code, "The request cannot be read.", type="invalid_request_error", code="invalid_request")
+    )
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    del request, error
+    return error_response(
+        ApiError(400, "The request's path or query cannot be read.", type="invalid_request_error", code="invalid_value")
     )
 
 
