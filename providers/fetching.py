@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from providers.blobs import MemoryBlob
+from providers.connections import Connections
 from providers.outside import RefusedUrlError, judged
 from providers.public_only import public_only
 from providers.spec.blob import Blob
@@ -127,7 +128,7 @@ class Fetcher:
             limits = self._limits
             self._session = aiohttp.ClientSession(
                 connector=(
-                    aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=_KEEPALIVE_S)
+                    Connections(limit=limits.connections, keepalive_timeout=_KEEPALIVE_S)
                     if self._allow_private
                     else public_only(limit=limits.connections, keepalive_s=_KEEPALIVE_S)
                 ),

@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from providers.addresses import is_public
+from providers.connections import Connections
 
 _LOOK_UPS = 16
 """Names looked up at once. In threads of their own: a name whose servers never answer holds one for up to half a
@@ -67,11 +68,11 @@ def public_socket(place: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def public_only(*, limit: int, keepalive_s: float) -> aiohttp.TCPConnector:
+def public_only(*, limit: int, keepalive_s: float) -> Connections:
     """What makes the connections of a client that asks for URLs from outside. ``limit``: open at once; 0: any number.
 
     A connection that is kept leads where it was made to, so using it again needs no second look.
     """
-    return aiohttp.TCPConnector(
+    return Connections(
         limit=limit, keepalive_timeout=keepalive_s, resolver=PublicOnlyResolver(), socket_factory=public_socket
     )

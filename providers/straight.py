@@ -16,10 +16,11 @@ from aiohttp.client_proto import ResponseHandler
 from providers.direct import DirectReply
 
 READ_BYTES = 256 * 1024
-"""Most that is read at a time: what has just been filled is still in the processor's cache when it is looked at. Twice
-as much is no faster, half of it slower."""
+"""Most that is read at a time, but for a body's last byte and TLS's last MiB: what has just been filled is still in the
+processor's cache when it is looked at. Twice as much is no faster, half of it slower. Over TLS also of one buffer."""
 PIECE_BYTES = 512 * 1024
-"""Of one buffer, which is kept, accounted for and sent as a whole: that costs as much as copying 100 KB."""
+"""Of one buffer, which is kept, accounted for and sent as a whole: that costs as much as copying 100 KB. An answer is
+sent in chunks of as much at most."""
 _TURN_BYTES = 512 * 1024
 """After as many others have their turn: the event loop would go on for as long as there is something to read."""
 _TLS_LAST_BYTES = 1024 * 1024

@@ -21,6 +21,7 @@ from providers.addresses import is_address
 from providers.blobs import Bytes, MemoryBlob, cut
 from providers.bodies import body_length, request_body
 from providers.broken import unanswered_by
+from providers.connections import Connections
 from providers.credentials import Credential
 from providers.direct import BODY_BYTES, Direct, DirectReply, headers_of
 from providers.event_stream import Events, EventStream
@@ -124,7 +125,7 @@ class Transport:
             connector = (
                 public_only(limit=0, keepalive_s=limits.keepalive_s)
                 if bare
-                else aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.keepalive_s)
+                else Connections(limit=0, keepalive_timeout=limits.keepalive_s)
             )
             session = aiohttp.ClientSession(
                 connector=connector,

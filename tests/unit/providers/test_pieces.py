@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -275,6 +277,41 @@ async def test_the_event_loop_is_woken_when_there_is_enough_and_not_for_each_pie
     memory.give(1)
     assert await soon(waiting)
     assert (woken.times, memory.free) == (1, 0)
+
+
+class Between(deque[int]):
+    """What was given, with something that another thread does just before it is added up, or behind a look at it."""
+
+    def __init__(self, before: Callable[[], object], behind: Callable[[], object]) -> None:
+        super().__init__()
+        self._before, self._behind = before, behind
+
+    def __iter__(self) -> Iterator[int]:
+        self._before()
+        return super().__iter__()
+
+    def popleft(self) -> int:
+        first = super().popleft()
+        self._behind()
+        return first
+
+
+def test_what_is_settled_while_it_is_added_up_is_not_missed() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    memory._given = Between(memory._settle, lambda: None)
+    memory.give(10)
+    assert memory._are_enough(10)
+
+
+def test_what_is_added_up_while_it_is_settled_is_not_missed() -> None:
+    memory = Memory(10)
+    memory.take(10)
+    found: list[bool] = []
+    memory._given = Between(lambda: None, lambda: found.append(memory._are_enough(10)))
+    memory.give(10)
+    assert memory.free == 10
+    assert found == [True]
 
 
 async def test_pieces_that_pile_up_are_settled(monkeypatch: pytest.MonkeyPatch) -> None:

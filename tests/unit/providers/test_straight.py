@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 
+from app.doors.reply import _CHUNK
 from providers import straight
 from providers.straight import PIECE_BYTES, READ_BYTES, take_rest
 
@@ -116,6 +117,10 @@ async def test_all_that_is_left_is_taken_in_full_buffers_and_not_a_byte_more(lef
     assert (reading.line.protocol, reading.line.reading) == (reading.library, False)
 
 
+def test_a_piece_is_sent_as_a_whole() -> None:
+    assert PIECE_BYTES <= _CHUNK
+
+
 async def test_what_comes_is_looked_at_while_the_processor_has_it_at_hand() -> None:
     taker = Taker()
     reading = Reading(len(BODY), taker)
@@ -151,6 +156,7 @@ async def test_over_tls_there_is_room_for_all_of_the_end_and_nobody_ceases_to_re
         taken += reading.comes(BODY[taken:][:most])
     await task
     assert taker.looked_at == b"".join(taker.kept) == BODY
+    assert {len(piece) for piece in taker.kept[:-1]} == {READ_BYTES}
 
 
 async def test_over_tls_an_end_that_begins_in_the_middle_of_a_turn_is_read_without_a_pause() -> None:
