@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import count
 
 import aiohttp
@@ -15,7 +14,7 @@ from providers.direct import BODY_BYTES
 from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall
 from providers.transport import Transport
-from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen, loopback
+from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen
 
 KEY = StaticKey("Authorization", "canary", scheme="Key")
 UNASKED = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nanother"
@@ -25,19 +24,6 @@ CALLS = {
     "read": HttpCall("GET", "/"),
     "image": HttpCall("GET", "/", wants_image=True),
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Transport]:
-    carrying = Transport()
-    yield carrying
-    await carrying.close()
 
 
 def numbered(size: int, unasked: bytes, *, apart: bool) -> Handler:

@@ -16,7 +16,7 @@ from providers.spec.adapter import Endpoint
 from providers.spec.conversation import HttpCall, Unanswered
 from providers.transport import Transport
 from providers.transport_limits import TransportLimits
-from tests.integration.providers.loopback import Loopback, Peer, Seen, hang, loopback
+from tests.integration.providers.loopback import Loopback, Peer, Seen, hang
 
 KEY = StaticKey("X-Goog-Api-Key", "canary-3f9a")
 BODY = b'{"prompt":"a fox"}'
@@ -44,19 +44,6 @@ def posted(monkeypatch: pytest.MonkeyPatch) -> list[DirectReply]:
 
     monkeypatch.setattr(Direct, "post", noticed)
     return replies
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as running:
-        yield running
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[Transport]:
-    carrying = Transport()
-    yield carrying
-    await carrying.close()
 
 
 @asynccontextmanager

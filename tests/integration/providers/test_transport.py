@@ -33,12 +33,6 @@ SHORT = TransportLimits(connect_s=2.0, read_s=0.15)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as running:
-        yield running
-
-
-@pytest.fixture
 async def transport(tmp_path: Path) -> AsyncIterator[Transport]:
     carrying = Transport(spool_dir=tmp_path, limits=SHORT)
     yield carrying

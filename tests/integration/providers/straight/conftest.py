@@ -13,7 +13,6 @@ from app.serving.coarse_timers import CoarseLoop
 from providers import straight
 from providers.pieces import BUFFERED
 from providers.transport import Transport
-from tests.integration.providers.loopback import Loopback, loopback
 from tests.integration.providers.test_transport import names_in
 
 
@@ -33,12 +32,6 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[straight._Reading]:
 
     monkeypatch.setattr(straight._Reading, "through", noticed)
     return begun
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Loopback]:
-    async with loopback() as running:
-        yield running
 
 
 @pytest.fixture(params=[0, BUFFERED], ids=["in a file", "in memory"])
