@@ -20,8 +20,9 @@ from providers.pieces import BUFFERED, Memory
 from providers.spec.blob import Blob
 from providers.spool import BodyTooLargeError, SpoolFailedError
 from providers.workers import Workers
+from tests.open_files import mapped_files, open_files
 from tests.unit.providers.test_cutting import OUT_OF_THE_ORDINARY, PICTURE, reply
-from tests.unit.providers.test_spool import Counting, held_by, open_files
+from tests.unit.providers.test_spool import Counting, held_by
 
 MIB = 1024 * 1024
 LIMIT = 64 * MIB
@@ -144,12 +145,11 @@ async def test_a_large_document_out_of_the_ordinary_is_cut_where_it_is_put_toget
     tmp_path: Path, workers: Workers, cut_at_last: list[threading.Thread], memory: Memory
 ) -> None:
     body = json.dumps({"data": base64.b64encode(LARGE).decode().replace("A", "/")}).replace("/", "\\/").encode()
-    before = open_files()
     cut_up = await (await come(body, tmp_path, memory)).document(workers)
     assert read(cut_up) == read(cut(body))
     assert len(cut_at_last) == 1
     del cut_up
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, len(LARGE)])
@@ -197,7 +197,7 @@ class LeaveError(Exception):
 @pytest.mark.parametrize("stated", [None, 6 * MIB])
 @pytest.mark.parametrize("room", [0, BUFFERED])
 async def test_whatever_is_raised_what_came_is_freed(tmp_path: Path, stated: int | None, room: int) -> None:
-    before, counting, memory = open_files(), Counting(), Memory(room)
+    counting, memory = Counting(), Memory(room)
 
     async def more() -> bytes:
         if counting.held > len(LARGE):
@@ -209,7 +209,7 @@ async def test_whatever_is_raised_what_came_is_freed(tmp_path: Path, stated: int
         with pytest.raises(LeaveError):
             await taken.collect(LARGE[:65_536], more, cap=None)
     assert (memory.free, counting.held) == (room, 0)
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 @pytest.mark.parametrize(("cap", "came"), [(None, 300), (300, 300), (299, 299), (150, 150), (0, 0)])
@@ -246,10 +246,9 @@ async def test_what_lies_in_memory_needs_no_disk_to_be_cut(
 
 
 async def test_what_lies_in_one_file_is_cut_there(tmp_path: Path, workers: Workers) -> None:
-    before = open_files()
     taken = await come(PHP * 2, tmp_path, none(), stated=len(PHP) * 2)
     cut_up = await taken.document(workers)
-    assert open_files() <= before + 2  # the mapping's, and the one to send from
+    assert open_files(tmp_path) <= 2  # the mapping's, and the one to send from
     assert read(cut_up) == read(cut(PHP * 2))
 
 
@@ -260,10 +259,10 @@ async def test_a_file_that_cannot_be_mapped_is_our_own_failure_and_all_is_freed(
         raise OSError("no more mappings")
 
     monkeypatch.setattr(MappedFile, "of", broken)
-    before, counting = open_files(), Counting()
+    counting = Counting()
     with held_by(counting):
         taken = await come(LARGE, tmp_path, none(), stated=len(LARGE), is_image=True)
     with pytest.raises(SpoolFailedError):
         taken.image("")
     assert counting.held == 0
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0

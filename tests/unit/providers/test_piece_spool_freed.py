@@ -21,8 +21,9 @@ from providers.spool import (
     BodyTooLargeError,
     SpoolFailedError,
 )
+from tests.open_files import mapped_files, open_files
 from tests.unit.providers.test_piece_spool import CHUNK, CONTENT, LIMIT, MIB, NOT_NEEDED, filled, in_memory, joined
-from tests.unit.providers.test_spool import Counting, held_by, no_file_larger_than, open_files, open_files_to_begin_with
+from tests.unit.providers.test_spool import Counting, held_by, no_file_larger_than
 
 
 @pytest.mark.parametrize("came", [0, 1, MIB, MIB + 1, 6 * MIB])
@@ -101,7 +102,7 @@ def test_chunks_of_any_size_come_back_in_order_and_all_they_took_is_given_back(
 async def test_one_byte_more_than_the_limit_frees_everything_at_once(
     tmp_path: Path, room: int, stated: int | None, little: int
 ) -> None:
-    memory, counting, before = Memory(room), Counting(), open_files_to_begin_with()
+    memory, counting = Memory(room), Counting()
     with held_by(counting):
         spool = PieceSpool(tmp_path, limit=5 * MIB + little, stated=stated, memory=memory)
         await spool.find_room()
@@ -111,7 +112,7 @@ async def test_one_byte_more_than_the_limit_frees_everything_at_once(
             spool.write(b"x")
     assert memory.free == room
     assert counting.held == 0
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 def test_a_file_that_cannot_be_made_is_our_own_failure(tmp_path: Path) -> None:
@@ -126,23 +127,22 @@ def test_a_file_that_cannot_be_made_is_our_own_failure(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_up_is_our_own_failure_too(tmp_path: Path) -> None:
-    memory, counting, before = Memory(2 * MIB), Counting(), open_files_to_begin_with()
+    memory, counting = Memory(2 * MIB), Counting()
     with held_by(counting):
         spool = filled(PieceSpool(tmp_path, limit=LIMIT, stated=None, memory=memory), 3 * MIB)
         with no_file_larger_than(2 * MIB), pytest.raises(SpoolFailedError):
             filled(spool, 2 * MIB)
     spool.close()
     assert (memory.free, counting.held) == (2 * MIB, 0)
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 def test_the_file_is_closed_with_the_last_of_the_body_in_it(tmp_path: Path) -> None:
-    before = open_files_to_begin_with()
     body = filled(PieceSpool(tmp_path, limit=LIMIT, stated=None, memory=Memory(0)), 2 * MIB).finish()
     assert list(tmp_path.iterdir()) == []
-    assert open_files() > before
+    assert open_files(tmp_path) > 0
     del body
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 @pytest.mark.parametrize("stated", [None, 200_000])

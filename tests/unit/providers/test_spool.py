@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import mmap
 import resource
 import signal
@@ -24,18 +23,9 @@ from providers.spool import (
     SpoolFailedError,
     holder,
 )
+from tests.open_files import mapped_files, open_files
 
 CHUNK = bytes(range(256)) * 1024
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def open_files_to_begin_with() -> int:
-    """Without those that other tests left to the collector, which may come in the middle of this one."""
-    gc.collect()
-    return open_files()
 
 
 @contextmanager
@@ -60,16 +50,16 @@ def test_a_small_body_stays_in_memory(tmp_path: Path, size: int) -> None:
 
 def test_a_large_body_goes_through_a_file_without_a_name(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD)
-    before = open_files_to_begin_with()
     for _ in range(9):
         spool.write(CHUNK)
     assert list(tmp_path.iterdir()) == []
     body = spool.finish()
     assert isinstance(body, mmap.mmap)
     assert bytes(body) == CHUNK * 9
+    assert mapped_files(tmp_path) == 1
+    assert open_files(tmp_path) in {1, 2}  # the mapping's, and the one to send from while there are many left
     del body
-    gc.collect()
-    assert open_files() == before
+    assert open_files(tmp_path) == mapped_files(tmp_path) == 0
 
 
 def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(tmp_path: Path) -> None:
@@ -79,40 +69,37 @@ def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(tmp_path:
         assert len(spool.finish()) == limit
         spool = Spool(tmp_path, limit=limit)
         spool.write(b"x" * limit)
-        before = open_files_to_begin_with()
         with pytest.raises(BodyTooLargeError):
             spool.write(b"x")
-        assert open_files() <= before
+        assert open_files(tmp_path) == 0
 
 
 @pytest.mark.parametrize("directory", ["missing", "a file"])
 def test_a_directory_that_takes_no_file_is_told_as_our_own_failure(tmp_path: Path, directory: str) -> None:
     (tmp_path / "a file").write_bytes(b"")
     spool = Spool(tmp_path / directory, limit=10 * SPOOL_THRESHOLD)
-    before = open_files_to_begin_with()
     with pytest.raises(SpoolFailedError):
         spool.write(b"x" * (SPOOL_THRESHOLD + 1))
-    assert open_files() == before
+    assert open_files(tmp_path) == 0
 
 
 def test_a_disk_that_fills_up_is_told_and_the_file_is_gone(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit=100 * SPOOL_THRESHOLD)
-    before = open_files_to_begin_with()
     with no_file_larger_than(2 * SPOOL_THRESHOLD):
         spool.write(CHUNK * 6)
-        assert open_files() > before
+        assert open_files(tmp_path) == 1
         with pytest.raises(SpoolFailedError):
             spool.write(CHUNK * 4)
-    assert open_files() == before
+    assert open_files(tmp_path) == 0
 
 
 def test_closing_twice_or_early_is_harmless(tmp_path: Path) -> None:
-    before = open_files_to_begin_with()
     spool = Spool(tmp_path, limit=10 * SPOOL_THRESHOLD)
     spool.write(CHUNK * 5)
+    assert open_files(tmp_path) == 1
     spool.close()
     spool.close()
-    assert open_files() == before
+    assert open_files(tmp_path) == 0
 
 
 class Counting:
