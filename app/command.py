@@ -7,8 +7,11 @@ from app.serving.garbage import set_aside
 
 def main() -> None:
     """Entry point of the console script."""
-    with set_aside():
-        from app.cli import main as started
+    try:
+        with set_aside():
+            from app.cli import main as started
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     started()
 
 

@@ -4,10 +4,10 @@ unless somebody asks for it."""
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import subprocess
 import sys
-import time
 from types import TracebackType
 from typing import Self
 
@@ -19,8 +19,6 @@ from providers.registry import PROVIDERS
 
 SIMULATOR_PORT = 9090
 SIMULATED_KEY = "simulated-key-of-no-value"
-_SETTLE_SECONDS = 0.2
-"""From the first answer to the look whether it was ours: a simulator that found its port taken has ended by then."""
 _START_SECONDS = 30.0
 
 
@@ -63,31 +61,38 @@ class Simulation:
 
     def __enter__(self) -> Self:
         """Start it and wait until it answers. Raises StartError when it does not."""
-        port = _free_port()
-        self.base_url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [
-                *(sys.executable, "-m", "simulator", "--port", str(port)),
-                *("--time-scale", str(self._time_scale), "--exit-with-stdin"),
-            ],
-            cwd=PROJECT_ROOT,
-            stdin=subprocess.PIPE,  # at its end the simulator stops, also when this process is killed
-            stdout=subprocess.DEVNULL,
-            process_group=0,  # Ctrl+C is for the gateway, which has yet to cancel jobs with it
-        )
         try:
-            deadline = time.monotonic() + _START_SECONDS
-            while self._process.poll() is None and time.monotonic() < deadline:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    time.sleep(_SETTLE_SECONDS)
-                    if self._process.poll() is None:
-                        return self
-                time.sleep(0.05)
+            self._start()
+        except (OSError, http.client.HTTPException) as failed:
+            self._stop()
+            raise StartError("The simulator did not start; run `image-gateway simulate` to see why.") from failed
         except BaseException:  # a signal while starting
             self._stop()
             raise
-        self._stop()
-        raise StartError("The simulator did not start; run `image-gateway simulate` to see why.")
+        return self
+
+    def _start(self) -> None:
+        with _listener() as listener:
+            port = listener.getsockname()[1]
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                [
+                    *(sys.executable, "-m", "simulator", "--listen-fd", str(listener.fileno())),
+                    *("--time-scale", str(self._time_scale), "--exit-with-stdin"),
+                ],
+                cwd=PROJECT_ROOT,
+                pass_fds=(listener.fileno(),),
+                stdin=subprocess.PIPE,  # at its end the simulator stops, also when this process is killed
+                stdout=subprocess.DEVNULL,
+                process_group=0,  # Ctrl+C is for the gateway, which has yet to cancel jobs with it
+            )
+        # From here on the simulator alone has the listener: when it ends, whoever asks is told at once.
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
+        try:
+            asked.request("GET", "/_control/settings")
+            asked.getresponse().read()
+        finally:
+            asked.close()
+        self.base_url = f"http://127.0.0.1:{port}"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -108,11 +113,10 @@ class Simulation:
             self._process.wait()
 
 
-def _free_port() -> int:
+def _listener() -> socket.socket:
+    """A socket of our own that listens already: a port that was only found free may be somebody else's a moment
+    later."""
     for port in (SIMULATOR_PORT, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            bound: int = probe.getsockname()[1]
-            return bound
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
     raise StartError("No free port was found for the simulator.")

@@ -23,6 +23,9 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     )
     parser.add_argument("--host", default=plain.host)
     parser.add_argument("--port", type=int, default=plain.port, help="all vendors, each under its prefix")
+    parser.add_argument(
+        "--listen-fd", type=int, default=None, help="a listening socket to take over, instead of a port"
+    )
     parser.add_argument("--tls-port", type=int, default=None, help="fal at the root, over TLS (9443 with --ca-file)")
     parser.add_argument("--ca-file", type=Path, default=None, help="where to write the TLS authority's certificate")
     parser.add_argument("--seed", type=int, default=plain.seed, help="the same seed gives the same luck")
@@ -49,6 +52,7 @@ def parsed(arguments: Sequence[str] | None = None) -> SimulatorSettings:
     return SimulatorSettings(
         host=given.host,
         port=given.port,
+        listen_fd=given.listen_fd,
         tls_port=given.tls_port,
         ca_file=given.ca_file,
         seed=given.seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -58,7 +59,18 @@ def listening(host: str, port: int) -> socket.socket:
     acknowledgement, as asyncio sets the option only on sockets that were made with the protocol's number.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
+    return _sending_at_once(socket.create_server((host, port), family=family))
+
+
+def taken_over(descriptor: int) -> socket.socket:
+    """The listening socket a parent left open, which sends at once too. OSError when it is none."""
+    inherited = socket.socket(fileno=descriptor)
+    if not inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise OSError(errno.EINVAL, f"descriptor {descriptor} is no listening socket")
+    return _sending_at_once(inherited)
+
+
+def _sending_at_once(listener: socket.socket) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
@@ -83,7 +95,8 @@ async def serve(settings: SimulatorSettings, announce: Callable[[str], None]) ->
     The end of standard input is an end too when the settings say so. OSError when a port cannot be had.
     """
     app = create_app(settings)
-    listeners = [listening(settings.host, settings.port)]
+    given = settings.listen_fd
+    listeners = [listening(settings.host, settings.port) if given is None else taken_over(given)]
     servers = [_server(app)]
     settings = replace(settings, port=listeners[0].getsockname()[1])
     if settings.tls_port is not None or settings.ca_file is not None:

@@ -12,6 +12,8 @@ class SimulatorSettings:
 
     host: str = "127.0.0.1"
     port: int = 9090
+    listen_fd: int | None = None
+    """Descriptor of a listening socket that a parent left open, in the place of ``host`` and ``port``."""
     tls_port: int | None = None
     """Where fal is spoken at the root over TLS; ``None`` for not at all."""
     ca_file: Path | None = None

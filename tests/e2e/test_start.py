@@ -37,6 +37,25 @@ def test_the_command_imports_all_there_is_without_a_look_for_garbage(tmp_path: P
     assert (said[0], said[-1]) == ("looked 0 imported True", "ended 0 on True aside True"), done.stderr
 
 
+INTERRUPTED = """
+import signal, sys
+import app.command
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "fastapi":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+app.command.main()
+"""
+
+
+def test_an_interrupt_while_everything_is_imported_ends_it_without_a_word(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], env=EMPTY, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("module", ["app.cli", "app.command"])
 def test_the_command_line_is_also_a_module(module: str, tmp_path: Path) -> None:
     environment = {**EMPTY, "GEMINI_API_KEY": "of-no-value"}

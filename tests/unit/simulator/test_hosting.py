@@ -19,11 +19,12 @@ from simulator.hosting import listening
 ROOT = Path(__file__).parents[3]
 
 
-def started(*arguments: str, stdin: int | None = None) -> subprocess.Popen[str]:
+def started(*arguments: str, stdin: int | None = None, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "simulator", *arguments],
         cwd=ROOT,
         stdin=stdin,
+        pass_fds=pass_fds,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -105,3 +106,27 @@ def test_a_wrong_command_line_is_refused(wrong: list[str], capsys: pytest.Captur
 def test_the_defaults_are_those_of_the_documentation() -> None:
     settings = parsed([])
     assert (settings.host, settings.port, settings.tls_port, settings.time_scale) == ("127.0.0.1", 9090, None, 10.0)
+
+
+def test_it_takes_over_a_listening_socket_of_its_parent() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        descriptor, port = listener.fileno(), listener.getsockname()[1]
+        program = started("--listen-fd", str(descriptor), pass_fds=(descriptor,))
+    with program:
+        assert httpx.get(f"http://127.0.0.1:{port}/_control/settings", timeout=30).status_code == 200
+        assert program.stdout is not None
+        assert f"http://127.0.0.1:{port}/gemini" in [program.stdout.readline() for _ in range(3)][2]
+        program.terminate()
+        program.communicate(timeout=10)
+    assert program.returncode == 0
+
+
+def test_what_is_no_listening_socket_is_refused() -> None:
+    with socket.socket() as idle, socket.socket() as closed:
+        descriptor = closed.detach()
+        os.close(descriptor)
+        for number, told in ((idle.fileno(), "is no listening socket"), (descriptor, "Bad file descriptor")):
+            with started("--listen-fd", str(number), pass_fds=(idle.fileno(),)) as program:
+                _, complaints = program.communicate(timeout=30)
+            assert program.returncode == 1
+            assert told in complaints
