@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from math import sqrt
+from statistics import NormalDist
 
 import httpx
 import pytest
@@ -25,6 +27,14 @@ RAMP_S = 0.1
 """Between one caller's beginning and the next one's. All at once, the failures of the first round would arrive together
 and before the first success, and look like an outage."""
 SUCCESS = {"gemini": 0.92, "vertex": 0.85}
+
+
+def interval(rate: float, count: int, confidence: float) -> tuple[float, float]:
+    """Of a probability seen as ``rate`` in ``count`` tries, after Wilson."""
+    z = NormalDist().inv_cdf((1.0 + confidence) / 2.0)
+    middle = (rate + z * z / (2 * count)) / (1.0 + z * z / count)
+    spread = z * sqrt(rate * (1.0 - rate) / count + z * z / (4 * count * count)) / (1.0 + z * z / count)
+    return middle - spread, middle + spread
 
 
 async def draw(url: str, provider: str) -> None:
@@ -65,6 +75,11 @@ def test_figures_agree_with_the_truth_of_the_vendors() -> None:
         tier = Tier(row["resolution"])
         truth_s = PACES[Vendor(row["provider"])].median * TIER_FACTORS[tier] / TIME_SCALE
         assert window["p50_s"] == pytest.approx(truth_s, rel=0.03), row["provider"]
-        assert window["success_low"] <= SUCCESS[row["provider"]] <= window["success_high"], row["provider"]
+        shown = (window["success_low"], window["success_high"])
+        assert shown == pytest.approx(interval(window["success"], window["samples"], 0.95), abs=2e-4), row["provider"]
+        assert shown[0] <= window["success"] <= shown[1], row["provider"]
+        # Of 95 % intervals one in twenty misses the truth, and callers at once make every run another one.
+        low, high = interval(window["success"], window["samples"], 0.9999)
+        assert low <= SUCCESS[row["provider"]] <= high, row["provider"]
         compared.append((row["provider"], row["resolution"], row["operation"]))
     assert compared == [(provider, "512", "generate") for provider in AT_ONCE]
