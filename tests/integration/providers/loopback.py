@@ -192,13 +192,6 @@ async def loopback(handler: Handler = ok, *, tls: ssl.SSLContext | None = None) 
         await server.wait_closed()
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def texts_of(error: BaseException) -> str:
     """Everything that could be printed of an error, its causes and its contexts, however well hidden."""
     pieces: list[str] = []

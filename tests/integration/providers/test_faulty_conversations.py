@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.ports import held_port
 from providers.blobs import Base64Blob, MemoryBlob
 from providers.converse import Driver
 from providers.credentials import CredentialUnavailableError
@@ -37,7 +38,7 @@ from tests.integration.providers.conversations import (
     simple,
     stage,
 )
-from tests.integration.providers.loopback import Peer, Seen, answers, free_port, hang
+from tests.integration.providers.loopback import Peer, Seen, answers, hang
 
 PROMPT = "the caller's own prompt"
 
@@ -116,8 +117,9 @@ async def test_silence_nobody_handles_is_an_unreachable_vendor(scene: Scene) -> 
 
 
 async def test_a_call_that_never_left_cost_nothing_and_commits_to_nothing(scene: Scene) -> None:
-    scene.server.base_url = f"http://127.0.0.1:{free_port()}"
-    failed = await scene.failure(simple())
+    with held_port() as port:
+        scene.server.base_url = f"http://127.0.0.1:{port}"
+        failed = await scene.failure(simple())
     assert (failed.fault, failed.spend) == (Fault.UNREACHABLE, Spend.NONE)
     assert scene.trace.committed is False
 

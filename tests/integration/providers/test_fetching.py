@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.ports import held_port
 from providers.blobs import MemoryBlob
 from providers.fetching import Fetcher, FetchLimits, Unfetchable
 from tests.integration.providers.internet import HERE, Internet, internet
@@ -19,7 +20,6 @@ from tests.integration.providers.loopback import (
     Peer,
     Seen,
     answers,
-    free_port,
     hang,
     loopback,
     routes,
@@ -181,8 +181,8 @@ async def test_private_addresses_and_http_are_fetched_from_where_that_is_allowed
             assert (await fetcher.fetch(f"http://{host}:{server.port}/a.png")).read() == b"picture"
         with pytest.raises(Unfetchable, match="user or a password"):
             await fetcher.fetch(f"http://user@127.0.0.1:{server.port}/")
-        with pytest.raises(Unfetchable, match="no connection"):
-            await fetcher.fetch(f"http://127.0.0.1:{free_port()}/")
+        with held_port() as port, pytest.raises(Unfetchable, match="no connection"):
+            await fetcher.fetch(f"http://127.0.0.1:{port}/")
         await fetcher.close()
         with pytest.raises(Unfetchable, match="shutting down"):
             await fetcher.fetch(f"http://127.0.0.1:{server.port}/")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.ports import held_port
 from providers.blobs import Base64Blob, MemoryBlob
 from providers.credentials import StaticKey
 from providers.mapped import is_mapped
@@ -21,7 +22,7 @@ from providers.spec.conversation import AsBase64, HttpCall, Raw, Reply, Trust, U
 from providers.spool import STATED_THRESHOLD, SpoolFailedError
 from providers.transport import Transport
 from providers.transport_limits import TransportLimits
-from tests.integration.providers.loopback import Loopback, Peer, Seen, answers, free_port, hang, loopback, texts_of
+from tests.integration.providers.loopback import Loopback, Peer, Seen, answers, hang, loopback, texts_of
 
 CANARY = "canary-3f9a"
 KEY = StaticKey("Authorization", CANARY, scheme="Key")
@@ -349,8 +350,8 @@ async def test_a_call_is_not_sent_again_when_nothing_was_renewed(server: Loopbac
 
 
 async def test_nobody_listening_means_nothing_was_sent(transport: Transport) -> None:
-    where = Endpoint("vendor", f"http://127.0.0.1:{free_port()}")
-    failed = await failure(transport, POST, where)
+    with held_port() as port:
+        failed = await failure(transport, POST, Endpoint("vendor", f"http://127.0.0.1:{port}"))
     assert (failed.sent, failed.reason) == (False, "no connection")
 
 

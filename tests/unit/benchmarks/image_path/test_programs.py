@@ -14,7 +14,8 @@ from benchmarks.image_path.asking import Dialect, generation
 from benchmarks.image_path.compiled import compile_programs
 from benchmarks.image_path.measure import Bench
 from benchmarks.image_path.pictures import Picture, write_answers
-from benchmarks.image_path.servers import LOAD_CORE, Upstream, exchange, free_port
+from benchmarks.image_path.servers import LOAD_CORE, Upstream, exchange
+from benchmarks.rig.ports import held_port
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
@@ -27,14 +28,15 @@ PLAIN = Dialect("m")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("bench")
     compile_programs(folder)
-    answers, port = folder / "answers", free_port()
+    answers = folder / "answers"
     answers.mkdir()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("benchmarks.image_path.pictures.PICTURES", {"small": Picture(64, 0), "4k": Picture(512, 6)})
-        lengths = write_answers(answers, f"http://127.0.0.1:{port}")
-    with Upstream(folder / "upstream", port, answers, folder / "log") as upstream:
-        upstream.ready()
-        yield Bench(folder, upstream, folder, lengths)
+    with held_port() as port:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("benchmarks.image_path.pictures.PICTURES", {"small": Picture(64, 0), "4k": Picture(512, 6)})
+            lengths = write_answers(answers, f"http://127.0.0.1:{port}")
+        with Upstream(folder / "upstream", port, answers, folder / "log") as upstream:
+            upstream.ready()
+            yield Bench(folder, upstream, folder, lengths)
 
 
 def answer(bench: Bench, kind: str, size: str) -> bytes:
