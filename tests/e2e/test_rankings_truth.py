@@ -18,7 +18,7 @@ from tests.e2e.conftest import NANO_BANANA_2, Vendors
 from tests.scaled import scaled_catalog
 from tests.servers import running
 
-TIME_SCALE = 5.0
+TIME_SCALE = 3.0
 """Slow enough that a millisecond of the gateway's own work is nothing beside the vendors' seconds."""
 SAMPLES = 2500
 REQUESTS = 2600
