@@ -19,7 +19,7 @@ from providers.spec.errors import Fault, ProviderError, Spend
 from providers.spec.request import ImageRequest
 from providers.spec.result import ImageResult
 from providers.transport import Transport
-from tests.integration.providers.loopback import Handler, Loopback, Peer, Seen, loopback, routes
+from tests.integration.providers.loopback import PATIENCE_S, Handler, Loopback, Peer, Seen, loopback, routes
 
 DONE = ImageResult((MemoryBlob(b"image"),))
 SUBMIT = HttpCall("POST", "/submit", body=(b"{}",), commits=True, starts_job=True)
@@ -106,7 +106,7 @@ class Scene:
         self,
         conversation: Conversation,
         *,
-        limit_s: float = 5.0,
+        limit_s: float = PATIENCE_S,
         ends_at_deadline: bool = False,
         on_interim: Callable[[Blob], None] | None = None,
     ) -> ImageResult:
@@ -123,7 +123,7 @@ class Scene:
         self,
         conversation: Conversation,
         *,
-        limit_s: float = 5.0,
+        limit_s: float = PATIENCE_S,
         ends_at_deadline: bool = False,
         on_interim: Callable[[Blob], None] | None = None,
     ) -> ProviderError:
@@ -131,8 +131,18 @@ class Scene:
             await self.converse(conversation, limit_s=limit_s, ends_at_deadline=ends_at_deadline, on_interim=on_interim)
         return raised.value
 
-    def start(self, conversation: Conversation, *, limit_s: float = 5.0) -> asyncio.Task[ImageResult]:
+    def start(self, conversation: Conversation, *, limit_s: float = PATIENCE_S) -> asyncio.Task[ImageResult]:
         return asyncio.create_task(self.converse(conversation, limit_s=limit_s))
+
+    async def gone_quiet(self) -> None:
+        """Waits for those who take their leave and for what is on its way to the server. Raises TimeoutError when there
+        is always more."""
+        await self.driver.close(PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            before = -1
+            while before != len(self.server.requests):
+                before = len(self.server.requests)
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -144,9 +154,9 @@ async def stage() -> AsyncIterator[Scene]:
     async with loopback() as server:
         before = asyncio.all_tasks()
         transport = Transport()
-        scene = Scene(server, transport, Driver(transport, submit_grace_s=2.0, cancel_limit_s=2.0))
+        scene = Scene(server, transport, Driver(transport, submit_grace_s=PATIENCE_S, cancel_limit_s=PATIENCE_S))
         yield scene
-        await scene.driver.close(5.0)
+        await scene.driver.close(PATIENCE_S)
         assert scene.driver.leaving == 0
         assert not scene.driver._calls
         assert not scene.driver._under_way

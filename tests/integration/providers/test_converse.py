@@ -25,9 +25,10 @@ from tests.integration.providers.conversations import (
     simple,
     stage,
 )
-from tests.integration.providers.loopback import Peer, Seen, answers, hang
+from tests.integration.providers.loopback import PATIENCE_S, Handler, Peer, Seen, answers, hang
 
-LIMIT_S = 0.1
+LIMIT_S = 0.5
+"""Within which the first call has been sent, also on a busy machine."""
 AT_ONCE_S = 5.0
 """What is not waited for has ended by then, on the slowest machine; what is, lasts much longer or for ever."""
 HUNG_UP = AbandonReason.HUNG_UP.value
@@ -44,6 +45,17 @@ async def scene() -> AsyncIterator[Scene]:
 async def slow(seen: Seen, peer: Peer) -> None:
     await asyncio.sleep(0.15)
     await fine(seen, peer)
+
+
+def once_left(scene: Scene, then: Handler = fine) -> Handler:
+    """Answers when the conversation is no longer waited for, and not before."""
+
+    async def late(seen: Seen, peer: Peer) -> None:
+        while not scene.driver.leaving:  # noqa: ASYNC110 - the driver tells nobody that it leaves
+            await asyncio.sleep(0.01)
+        await then(seen, peer)
+
+    return late
 
 
 async def seconds_of(waiting: asyncio.Task[ImageResult]) -> float:
@@ -106,7 +118,7 @@ async def test_at_the_requests_deadline_the_error_does_not_wait_for_the_cancel_c
     assert scene.driver.leaving == 1
     await scene.server.arrived(CANCEL)
     release.set()
-    await scene.driver.close(2.0)
+    await scene.driver.close(PATIENCE_S)
     assert heard == [AbandonReason.REQUEST_DEADLINE.value, ANSWERED]
 
 
@@ -120,7 +132,7 @@ async def test_a_caller_that_hangs_up_between_two_questions_has_its_job_cancelle
     with pytest.raises(asyncio.CancelledError):
         await task
     await scene.server.arrived(CANCEL)
-    await scene.driver.close(2.0)
+    await scene.driver.close(PATIENCE_S)
     assert heard == [HUNG_UP, ANSWERED]
 
 
@@ -131,7 +143,7 @@ async def test_a_question_in_flight_when_the_caller_hangs_up_is_dropped_and_the_
     await scene.server.arrived("GET /status")
     task.cancel()
     assert await seconds_of(task) < AT_ONCE_S
-    await scene.driver.close(2.0)
+    await scene.driver.close(PATIENCE_S)
     assert heard == [HUNG_UP, ANSWERED]
 
 
@@ -148,24 +160,35 @@ async def test_at_whatever_moment_the_caller_hangs_up_an_accepted_job_is_cancell
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await scene.driver.close(2.0)
+        await scene.driver.close(PATIENCE_S)
         assert heard == [HUNG_UP, ANSWERED], turns
         assert scene.server.targets.count(CANCEL) == 1, turns
 
 
 async def test_at_whatever_moment_the_time_is_up_an_accepted_job_is_cancelled_once(scene: Scene) -> None:
     for step in range(30):
-        scene.server.handler = job_server()
-        scene.server.requests.clear()
-        heard: list[str] = []
-        await scene.failure(queue_job(heard, pause=0.0), limit_s=0.0005 + 0.0003 * step)
-        await scene.driver.close(2.0)
-        assert scene.server.targets.count(CANCEL) == scene.server.targets.count("POST /submit") == 1
-        assert heard == [ATTEMPT_LIMIT, ANSWERED]
+        for _again in range(50):
+            scene.server.handler = job_server()
+            scene.server.requests.clear()
+            heard: list[str] = []
+            await scene.failure(queue_job(heard, pause=0.0), limit_s=0.0005 + 0.0003 * step)
+            await scene.driver.close(PATIENCE_S)
+            sent = scene.server.targets.count("POST /submit")
+            assert scene.server.targets.count(CANCEL) == sent, step
+            assert heard == ([ATTEMPT_LIMIT, ANSWERED] if sent else []), step
+            if sent:
+                break  # else this process was held up until the time was up before it had begun
+        assert sent == 1, step
 
 
 async def test_cancellation_while_the_cancel_call_is_awaited_does_not_lose_that_call(scene: Scene) -> None:
-    scene.server.handler = job_server(cancel=slow)
+    release = asyncio.Event()
+
+    async def held(seen: Seen, peer: Peer) -> None:
+        await release.wait()
+        await fine(seen, peer)
+
+    scene.server.handler = job_server(cancel=held)
     heard: list[str] = []
     task = scene.start(queue_job(heard), limit_s=LIMIT_S)
     await scene.server.arrived(CANCEL)
@@ -173,14 +196,15 @@ async def test_cancellation_while_the_cancel_call_is_awaited_does_not_lose_that_
     with pytest.raises(asyncio.CancelledError):
         await task
     assert scene.driver.leaving == 1
-    await scene.driver.close(2.0)
+    release.set()
+    await scene.driver.close(PATIENCE_S)
     assert heard == [ATTEMPT_LIMIT, ANSWERED]
 
 
 async def test_a_submit_in_flight_at_the_limit_is_left_to_finish_so_that_its_job_is_cancelled(scene: Scene) -> None:
-    scene.server.handler = job_server(submit=slow)
+    scene.server.handler = job_server(submit=once_left(scene))
     heard: list[str] = []
-    failed = await scene.failure(queue_job(heard, spend=Spend.NONE), limit_s=0.05)
+    failed = await scene.failure(queue_job(heard, spend=Spend.NONE), limit_s=LIMIT_S)
     assert scene.server.targets == ["POST /submit", CANCEL]
     assert failed.spend is Spend.NONE
     assert heard == [ATTEMPT_LIMIT, ANSWERED]
@@ -189,31 +213,30 @@ async def test_a_submit_in_flight_at_the_limit_is_left_to_finish_so_that_its_job
 async def test_a_submit_slower_than_its_grace_may_have_been_paid_for(scene: Scene) -> None:
     scene.server.handler = job_server(submit=hang)
     scene.driver = Driver(scene.transport, submit_grace_s=0.05, cancel_limit_s=1.0)
-    failed = await scene.failure(queue_job([]), limit_s=0.05)
+    failed = await scene.failure(queue_job([]), limit_s=LIMIT_S)
     assert (failed.fault, failed.spend) == (Fault.TIMED_OUT, Spend.POSSIBLE)
     await scene.server.all_closed()
     assert scene.server.targets == ["POST /submit"]
 
 
 async def test_a_submit_that_turns_out_refused_after_the_limit_cost_nothing(scene: Scene) -> None:
-    async def late_no(seen: Seen, peer: Peer) -> None:
-        await asyncio.sleep(0.1)
+    async def no(seen: Seen, peer: Peer) -> None:
         await peer.json({}, 429)
 
-    scene.server.handler = job_server(submit=late_no)
-    failed = await scene.failure(queue_job([]), limit_s=0.05)
+    scene.server.handler = job_server(submit=once_left(scene, no))
+    failed = await scene.failure(queue_job([]), limit_s=LIMIT_S)
     assert (failed.fault, failed.spend) == (Fault.TIMED_OUT, Spend.NONE)
 
 
 async def test_a_submit_that_turns_out_to_bring_the_image_was_charged(scene: Scene) -> None:
-    scene.server.handler = slow
-    failed = await scene.failure(simple(starts_job=True), limit_s=0.05)
+    scene.server.handler = once_left(scene)
+    failed = await scene.failure(simple(starts_job=True), limit_s=LIMIT_S)
     assert failed.spend is Spend.CHARGED
 
 
 async def test_a_call_that_is_no_job_is_dropped_at_the_limit_and_may_have_been_paid_for(scene: Scene) -> None:
     scene.server.handler = hang
-    failed = await scene.failure(simple(), limit_s=0.05)
+    failed = await scene.failure(simple(), limit_s=LIMIT_S)
     assert (failed.fault, failed.spend) == (Fault.TIMED_OUT, Spend.POSSIBLE)
     await scene.server.all_closed()
 
@@ -240,7 +263,7 @@ async def test_no_pause_outlasts_the_limit(scene: Scene, seconds: float) -> None
             yield Pause(seconds)
 
     started = asyncio.get_running_loop().time()
-    assert (await scene.failure(sleepy(), limit_s=LIMIT_S)).fault is Fault.TIMED_OUT
+    assert (await scene.failure(sleepy(), limit_s=0.1)).fault is Fault.TIMED_OUT
     assert asyncio.get_running_loop().time() - started < AT_ONCE_S
 
 
@@ -252,7 +275,7 @@ async def test_nothing_is_sent_once_the_time_is_up(scene: Scene) -> None:
 
 async def test_close_waits_for_cancel_calls_and_drops_what_takes_too_long(scene: Scene) -> None:
     scene.server.handler = job_server(cancel=answers(slow, hang))
-    for patience, expected in ((2.0, [HUNG_UP, ANSWERED]), (0.15, [HUNG_UP])):
+    for patience, expected in ((PATIENCE_S, [HUNG_UP, ANSWERED]), (0.5, [HUNG_UP])):
         heard: list[str] = []
         scene.server.requests.clear()
         task = scene.start(queue_job(heard))
@@ -282,7 +305,7 @@ async def test_close_hears_of_a_cancellation_that_has_not_come_through_yet(scene
     outer = asyncio.create_task(handler())
     await scene.server.arrived("GET /status")
     outer.cancel()
-    await scene.driver.close(2.0)
+    await scene.driver.close(PATIENCE_S)
     assert heard == [HUNG_UP, ANSWERED]
     await asyncio.wait({outer})
 
@@ -309,5 +332,5 @@ async def test_many_callers_that_hang_up_at_once_leave_no_job_running(scene: Sce
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await scene.driver.close(3.0)
+    await scene.driver.close(PATIENCE_S)
     assert scene.server.targets.count(CANCEL) == scene.server.targets.count("POST /submit") == 40

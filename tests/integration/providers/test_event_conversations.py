@@ -18,7 +18,7 @@ from providers.spec.errors import Fault, Spend
 from providers.transport import Transport
 from providers.transport_limits import TransportLimits
 from tests.integration.providers.conversations import DONE, Scene, ask, stage
-from tests.integration.providers.loopback import Handler, Peer, Seen, hang
+from tests.integration.providers.loopback import PATIENCE_S, Handler, Peer, Seen, hang
 
 STREAM = HttpCall("POST", "/stream", body=(b"{}",), commits=True, events=True)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -180,23 +180,23 @@ async def test_a_stream_that_breaks_is_thrown_into_the_conversation(scene: Scene
 
 
 async def test_silence_and_size_have_limits(scene: Scene, tmp_path: Path) -> None:
-    limits = TransportLimits(read_s=0.1, reply_bytes=2_000_000)
-    scene.driver._transport = transport = Transport(spool_dir=tmp_path, limits=limits)
-    for handler, reason in (
-        (telling(event(b"1"), then=hang), "silence for too long"),
-        (telling(*[event(b'"' + b"x" * 100_000 + b'"')] * 30, then=hang), "the reply was too large"),
+    for handler, read_s, reason in (
+        (telling(event(b"1"), then=hang), 0.5, "silence for too long"),
+        (telling(*[event(b'"' + b"x" * 100_000 + b'"')] * 30, then=hang), PATIENCE_S, "the reply was too large"),
     ):
+        limits = TransportLimits(read_s=read_s, reply_bytes=2_000_000)
+        scene.driver._transport = transport = Transport(spool_dir=tmp_path, limits=limits)
         scene.server.handler = handler
         heard: list[object] = []
-        assert (await scene.failure(following(heard))).detail == reason
+        assert (await scene.failure(following(heard), limit_s=2 * PATIENCE_S)).detail == reason
         await scene.server.all_closed()
-    await transport.close()
+        await transport.close()
 
 
 async def test_at_the_limit_the_stream_is_closed_and_may_have_been_paid_for(scene: Scene) -> None:
     scene.server.handler = telling(event(b"1"), then=hang)
     heard: list[object] = []
-    failed = await scene.failure(following(heard), limit_s=0.1)
+    failed = await scene.failure(following(heard), limit_s=1.0)
     assert (failed.fault, failed.spend) == (Fault.TIMED_OUT, Spend.POSSIBLE)
     assert heard == [True, 1]
     await scene.server.all_closed()
@@ -214,7 +214,7 @@ async def test_at_whatever_moment_the_caller_hangs_up_the_connection_is_closed(s
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await scene.driver.close(2.0)
+        await scene.driver.close(PATIENCE_S)
         await scene.server.all_closed()
 
 
@@ -234,7 +234,7 @@ async def test_a_caller_that_hangs_up_during_a_pause_leaves_no_stream_open(scene
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await scene.driver.close(2.0)
+    await scene.driver.close(PATIENCE_S)
     await scene.server.all_closed()
 
 
