@@ -65,11 +65,11 @@ class Scene:
         return raised.value
 
     async def told(self, what: str) -> Any:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30.0) as client:
             return (await client.get(f"/_control/{what}")).json()
 
     async def order(self, what: str, **fields: Any) -> None:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30.0) as client:
             assert (await client.post(f"/_control/{what}", json=fields)).is_success
 
 
@@ -78,7 +78,7 @@ async def stage(url: str) -> AsyncIterator[Scene]:
     transport = Transport()
     driver = Driver(transport)
     yield Scene(url, driver)
-    await driver.close(2.0)
+    await driver.close(20.0)
     await transport.close()
 
 
@@ -123,9 +123,9 @@ async def test_interim_images_come_before_the_image_and_differ_from_it(simulator
 
 async def test_an_interim_image_is_there_while_the_vendor_still_works(simulator: str) -> None:
     async with stage(simulator) as scene:
-        await scene.order("settings", provider="gemini", latency_s=3600, time_scale=1800)
+        await scene.order("settings", provider="gemini", latency_s=7200, time_scale=1800)
         making = asyncio.create_task(scene.made("gemini", replace(PLAIN, partial_images=1)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not scene.interims:  # noqa: ASYNC110 - the driver calls back; there is no event to wait for
                 await asyncio.sleep(0.01)
         assert not making.done()

@@ -59,7 +59,7 @@ async def edited(driver: Driver, simulator: str, name: str, *images: MemoryBlob)
 
 
 async def told(simulator: str, what: str) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30.0) as client:
         found: list[dict[str, Any]] = (await client.get(f"{simulator}/_control/{what}")).json()
         return found
 
