@@ -7,7 +7,9 @@ import os
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from errno import EINVAL, EMFILE
 from pathlib import Path
 
@@ -67,10 +69,6 @@ def rest(client: socket.socket) -> bytes:
     return bytes(answer)
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def until(holds: Callable[[], bool]) -> None:
     give_up = time.monotonic() + PATIENCE_S
     while not holds():
@@ -90,6 +88,48 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(os, "sendfile", counted)
     return counts
+
+
+class Connections:
+    """Those the server has had. Their descriptors alone are counted, and the file's: other tests leave some of their
+    own to the collector."""
+
+    def __init__(self) -> None:
+        self._sockets: set[str] = set()
+        self._file = os.readlink(f"/proc/self/fd/{LYING.descriptor}")
+        self._at_first = self._open()[self._file]
+
+    def made(self, descriptor: int) -> None:
+        self._sockets.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    def ended(self, count: int) -> bool:
+        """There were so many, and nothing is open any more of one of them, nor of the file for its sake."""
+        now = self._open()
+        assert len(self._sockets) <= count
+        return len(self._sockets) == count and not now.keys() & self._sockets and now[self._file] == self._at_first
+
+    @staticmethod
+    def _open() -> Counter[str]:
+        """How many descriptors lead to what: a duplicate leads to the same."""
+        found: Counter[str] = Counter()
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found[str(descriptor.readlink())] += 1
+        return found
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    """What comes of them; for a server without any so far."""
+    all_of_them = Connections()
+    really = BoundedProtocol.connection_made
+
+    def connection_made(self: BoundedProtocol, transport: asyncio.Transport) -> None:
+        all_of_them.made(transport.get_extra_info("socket").fileno())
+        really(self, transport)
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", connection_made)
+    return all_of_them
 
 
 @pytest.mark.parametrize("path", ["/sent", "/copied"])
@@ -142,23 +182,23 @@ def test_a_client_that_takes_its_time_has_all_of_it(port: int) -> None:
 
 
 @pytest.mark.parametrize("read", [0, 500_000])
-def test_a_client_that_leaves_leaves_nothing_open(port: int, read: int) -> None:
-    before = open_files()
+def test_a_client_that_leaves_leaves_nothing_open(port: int, read: int, connections: Connections) -> None:
     for _ in range(5):
         with asked(port, "/sent") as client:
             left = read
             while left > 0:
                 left -= len(client.recv(min(left, 65536)))
             time.sleep(0.02)
-    until(lambda: open_files() <= before)
+    until(lambda: connections.ended(5))
 
 
-def test_a_client_that_says_no_more_and_does_not_read_leaves_nothing_open_either(port: int) -> None:
-    before = open_files()
+def test_a_client_that_says_no_more_and_does_not_read_leaves_nothing_open_either(
+    port: int, connections: Connections
+) -> None:
     with asked(port, "/sent") as client:
         client.recv(1000)
         client.shutdown(socket.SHUT_WR)
-        until(lambda: open_files() <= before + 1)
+        until(lambda: connections.ended(1))
 
 
 def kept(_: Callable[[], None]) -> Callable[[], None]:
