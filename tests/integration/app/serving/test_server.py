@@ -7,7 +7,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ import pytest
 from app.accounts.keys import Keys
 from app.doors.edge import Edge
 from app.draining import Draining
+from app.serving import server as module
 from app.serving.serve import listening
 from app.serving.server import DrainingServer
 from app.settings import Settings
@@ -23,18 +24,20 @@ from app.telemetry import Telemetry
 
 PATIENCE_S = 20.0
 HELD_S = 0.4
-"""How long the event loop is held: longer than the server takes between two looks at whether it is to stop, so that
-its end begins before the loop asks for anything that came meanwhile."""
+"""How long the event loop is held at least: longer than the server takes between two looks at whether it is to stop, so
+that its end begins before the loop asks for anything that came meanwhile."""
 
 
 class Held:
-    """An application in which one path holds the event loop, and a server that serves it in a thread."""
+    """An application in which one path holds the event loop, and another an answer that has begun, until ``release`` is
+    set; and a server that serves it in a thread."""
 
     def __init__(self, *, delay_s: float = 0.0, one_of_several: bool = False) -> None:
         self.holding = threading.Event()
+        self.release = threading.Event()
         self.ended = threading.Event()
-        draining = Draining()
-        settings = Settings(_env_file=None, gateway_drain_delay_s=delay_s, gateway_drain_seconds=5.0)
+        self.draining = draining = Draining()
+        settings = Settings(_env_file=None, gateway_drain_delay_s=delay_s, gateway_drain_seconds=15.0)
         edge = Edge(self._app, keys=Keys([]), metrics_keys=Keys([]), telemetry=Telemetry(), draining=draining)
         self.server = DrainingServer(edge, draining, settings, one_of_several=one_of_several)
         self.listener = listening("127.0.0.1", 0)
@@ -50,11 +53,11 @@ class Held:
             return
         if scope["path"] == "/hold":
             self.holding.set()
-            time.sleep(HELD_S)  # noqa: ASYNC251 - that is the point
+            self.release.wait(PATIENCE_S)  # the loop waits, that is the point
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         if scope["path"] == "/begun":
             self.holding.set()
-            await asyncio.sleep(HELD_S)
+            await asyncio.to_thread(self.release.wait, PATIENCE_S)
         await send({"type": "http.response.body", "body": b"ok"})
 
     def connected(self) -> socket.socket:
@@ -64,12 +67,15 @@ class Held:
 
     @contextmanager
     def loop_held(self) -> Iterator[None]:
-        """The loop stands still while the block runs, if that is short."""
+        """The loop stands still while the block runs."""
         holder = self.connected()
-        self.holding.clear()
         ask(holder, "/hold")
         assert self.holding.wait(PATIENCE_S)
-        yield
+        try:
+            yield
+            time.sleep(HELD_S)
+        finally:
+            self.release.set()
         assert whole(holder).endswith(b"ok")
 
     def __enter__(self) -> Self:
@@ -102,8 +108,17 @@ def answered(connection: socket.socket) -> bytes:
     """An answer of the application on a connection that stays."""
     received = b""
     while not received.endswith(b"ok"):
-        received += connection.recv(65_536)
+        piece = connection.recv(65_536)
+        assert piece, received
+        received += piece
     return received
+
+
+def until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def assert_sent_elsewhere(answer: bytes) -> None:
@@ -137,12 +152,15 @@ def test_who_was_connected_is_answered_even_if_nobody_had_accepted_yet() -> None
             held.connected()
 
 
-def test_who_was_not_told_that_the_connection_closes_may_send_another_request() -> None:
+def test_who_was_not_told_that_the_connection_closes_may_send_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ON_THEIR_WAY_S", 10.0)  # there is no telling how long it is on a busy machine
     with Held() as held:
         kept = held.connected()
         ask(kept, "/begun")
         assert held.holding.wait(PATIENCE_S)
         held.server.leave()
+        until(lambda: held.draining.refusing)
+        held.release.set()
         assert b"connection: close" not in answered(kept).lower()
         ask(kept, "/")
         assert_sent_elsewhere(whole(kept))

@@ -48,6 +48,16 @@ class Serving:
             assert time.monotonic() < give_up
             time.sleep(0.01)
 
+    def until_last(self) -> None:
+        """Wait until the only connection's request is its last, though it is still under way. Raises AssertionError."""
+        assert self.server is not None
+        (connection,) = self.server.server_state.connections
+        assert isinstance(connection, BoundedProtocol)
+        give_up = time.monotonic() + PATIENCE_S
+        while connection.cycle.keep_alive:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+
     def until_closed(self) -> None:
         """Wait until no connection is left. Raises AssertionError."""
         give_up = time.monotonic() + PATIENCE_S
