@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -247,11 +248,13 @@ async def test_an_exchange_that_hangs_is_ended_and_tried_again(monkeypatch: pyte
 
 async def test_while_the_store_is_away_tries_become_rare_whatever_is_published() -> None:
     store = Store(error=StoreUnavailableError("gone"))
-    async with sharing(store, interval_s=0.01) as scene:
+    interval_s, began = 0.01, time.monotonic()
+    async with sharing(store, interval_s=interval_s) as scene:
         for _ in range(100):
             scene.publish(NOTICE)
             await asyncio.sleep(0.002)
-        assert len(store.calls) <= 6
+        pauses = [min(2**times * interval_s, module.MAX_PAUSE_S) for times in range(1, len(store.calls))]
+        assert sum(pauses) <= time.monotonic() - began + 0.002 * len(pauses)
 
 
 async def test_while_the_store_is_away_a_replica_probes_on_its_own() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from providers import pieces
 from providers.pieces import POINTLESS_S, Memory
+from tests.own_clock import on_its_own_clock
 
 PATIENCE_S = 20.0
 LONG_S = 3600.0
@@ -115,6 +116,7 @@ async def test_who_comes_first_is_served_first_and_nobody_takes_before_them() ->
     assert memory.take(1)
 
 
+@on_its_own_clock
 async def test_who_waits_in_vain_has_nothing_and_stands_in_nobodys_way() -> None:
     memory = Memory(10)
     memory.take(8)
@@ -128,6 +130,7 @@ async def test_who_waits_in_vain_has_nothing_and_stands_in_nobodys_way() -> None
     assert memory.take(10)
 
 
+@on_its_own_clock
 async def test_after_somebody_has_waited_in_vain_nobody_waits_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Memory(10)
     memory.take(10)
@@ -144,6 +147,7 @@ async def test_after_somebody_has_waited_in_vain_nobody_waits_for_a_while(monkey
     assert await soon(waiting)
 
 
+@on_its_own_clock
 async def test_nobody_gives_up_while_others_are_served() -> None:
     memory = Memory(10)
     memory.take(10)
@@ -158,6 +162,7 @@ async def test_nobody_gives_up_while_others_are_served() -> None:
     assert await soon(last)
 
 
+@on_its_own_clock
 async def test_but_not_for_ever_and_that_was_not_in_vain() -> None:
     memory = Memory(10)
     memory.take(10)
@@ -167,6 +172,7 @@ async def test_but_not_for_ever_and_that_was_not_in_vain() -> None:
     memory.give(1)
     assert await soon(others[0])
     assert await soon(last) is False
+    assert asyncio.get_running_loop().time() == pytest.approx(0.15, abs=0.01)
     memory.give(1)
     assert await soon(others[1])
     waiting = await begun(memory, 1)

@@ -14,6 +14,7 @@ from app.admission.visit import Admission, Visit
 from app.doors.openai_images.arrival import Arrival
 from app.doors.openai_images.body_limits import BodyLimits
 from app.doors.openai_images.errors import ApiError
+from tests.own_clock import on_its_own_clock
 
 KIB = 1024
 LIMITS = BodyLimits()
@@ -33,7 +34,8 @@ class Sender:
 
 
 def admission(budget: int, *, queue_s: float = 60.0) -> Admission:
-    return Admission(AdmissionLimits(body_budget=budget, queue_s=queue_s), draw=lambda: 0.0)
+    limits = AdmissionLimits(body_budget=budget, queue_s=queue_s)
+    return Admission(limits, clock=asyncio.get_running_loop().time, draw=lambda: 0.0)
 
 
 async def arrived(
@@ -52,6 +54,7 @@ async def arrived(
     return count
 
 
+@on_its_own_clock
 async def test_a_body_that_comes_steadily_and_too_slowly_is_refused() -> None:
     limits = replace(LIMITS, grace_s=0.02, bytes_per_s=10_000_000)
     with pytest.raises(ApiError) as refused:
@@ -60,6 +63,7 @@ async def test_a_body_that_comes_steadily_and_too_slowly_is_refused() -> None:
     assert "10,000,000 bytes a second" in refused.value.message
 
 
+@on_its_own_clock
 async def test_what_has_come_quickly_may_be_followed_by_a_pause_that_it_is_worth() -> None:
     limits = replace(LIMITS, grace_s=0.02, bytes_per_s=100 * KIB)  # 100 KiB are worth a second
     sender = Sender(100)
@@ -73,6 +77,7 @@ async def test_what_has_come_quickly_may_be_followed_by_a_pause_that_it_is_worth
     assert await arrived(sender, limits) == 100 * KIB
 
 
+@on_its_own_clock
 async def test_an_upload_waits_for_room_and_the_time_is_not_held_against_it() -> None:
     limits = replace(LIMITS, grace_s=0.05, seconds=0.1)
     of = admission(1024 * KIB)
@@ -86,6 +91,7 @@ async def test_an_upload_waits_for_room_and_the_time_is_not_held_against_it() ->
     assert await arriving == 200 * KIB
 
 
+@on_its_own_clock
 async def test_an_upload_for_which_no_room_comes_is_a_429_and_says_when_to_come_back() -> None:
     of = admission(1024 * KIB, queue_s=0.01)
     paid, visit = of.visit(), of.visit()
@@ -99,6 +105,7 @@ async def test_an_upload_for_which_no_room_comes_is_a_429_and_says_when_to_come_
     assert sender.left == 200 - 64  # nothing more was read
 
 
+@on_its_own_clock
 async def test_a_body_that_has_come_whole_waits_for_no_room() -> None:
     of = admission(1024 * KIB, queue_s=0.01)
     paid, visit = of.visit(), of.visit()
