@@ -1,4 +1,4 @@
-"""An event loop with a clock of its own: it stands still while anybody works, and jumps to the next timer when all wait.
+"""A loop with a clock of its own: it stands still while anybody works, and jumps to the next timer where all wait.
 
 For tests of what is in time and what is not: however busy the machine is, everything happens in the same order.
 """

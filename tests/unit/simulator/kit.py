@@ -73,7 +73,7 @@ async def fal(
     if submitted.status_code != 200:
         return submitted
     told = submitted.json()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await client.get(told["status_url"], headers=KEY)).json()["status"] != "COMPLETED":  # noqa: ASYNC110 - the simulator is asked over HTTP; there is no event to wait for
             await asyncio.sleep(0)
     return await client.get(told["response_url"], headers=KEY)

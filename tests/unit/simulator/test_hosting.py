@@ -41,11 +41,11 @@ def test_it_says_what_is_served_where_and_stops_cleanly_on_a_signal(tmp_path: Pa
         told = "".join(lines)
         assert "Time scale 25" in told
         base = lines[2].split()[-1].removesuffix("/gemini")
-        answer = httpx.get(f"{base}/gemini/v1/models", headers={"x-goog-api-key": "test-key"})
+        answer = httpx.get(f"{base}/gemini/v1/models", headers={"x-goog-api-key": "test-key"}, timeout=30)
         assert answer.status_code == 200
         assert "BEGIN CERTIFICATE" in authority.read_text()
         program.send_signal(number)
-        _, complaints = program.communicate(timeout=10)
+        _, complaints = program.communicate(timeout=30)
     assert (program.returncode, complaints) == (0, "")
 
 
@@ -54,7 +54,7 @@ def test_it_stops_when_its_standard_input_ends_if_it_was_told_to() -> None:
         assert program.stdout is not None
         assert program.stdout.readline()
         assert program.poll() is None
-        _, complaints = program.communicate(timeout=10)
+        _, complaints = program.communicate(timeout=30)
     assert (program.returncode, complaints) == (0, "")
 
 
@@ -64,7 +64,7 @@ def test_the_end_of_standard_input_means_nothing_otherwise() -> None:
         lines = [program.stdout.readline() for _ in range(3)]
         assert httpx.get(lines[2].split()[-1].removesuffix("/gemini")).status_code == 200
         program.terminate()
-        program.communicate(timeout=10)
+        program.communicate(timeout=30)
     assert program.returncode == 0
 
 
@@ -77,20 +77,20 @@ def test_answers_on_a_kept_connection_come_at_once() -> None:
     with started("--port", "0") as program:
         assert program.stdout is not None
         lines = [program.stdout.readline() for _ in range(3)]
-        with httpx.Client(base_url=lines[2].split()[-1].removesuffix("/gemini")) as client:
+        with httpx.Client(base_url=lines[2].split()[-1].removesuffix("/gemini"), timeout=30) as client:
             seconds = []
             for _ in range(41):
                 begun = time.perf_counter()
                 client.post("/_control/settings", json={"provider": "fal"}).raise_for_status()
                 seconds.append(time.perf_counter() - begun)
         program.terminate()
-        program.communicate(timeout=10)
+        program.communicate(timeout=30)
     assert min(seconds[20:]) < 0.03  # held back, each would wait for an acknowledgement that comes after 0.04 s
 
 
 def test_a_port_that_is_taken_is_one_sentence_not_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, started("--port", str(taken.getsockname()[1])) as program:
-        _, complaints = program.communicate(timeout=10)
+        _, complaints = program.communicate(timeout=30)
     assert program.returncode == 1
     assert complaints.startswith("simulator: ")
     assert complaints.count("\n") == 1
@@ -117,7 +117,7 @@ def test_it_takes_over_a_listening_socket_of_its_parent() -> None:
         assert program.stdout is not None
         assert f"http://127.0.0.1:{port}/gemini" in [program.stdout.readline() for _ in range(3)][2]
         program.terminate()
-        program.communicate(timeout=10)
+        program.communicate(timeout=30)
     assert program.returncode == 0
 
 

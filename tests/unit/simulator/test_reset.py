@@ -24,7 +24,7 @@ async def settle(client: httpx.AsyncClient, **settings: Any) -> None:
 
 async def begun(client: httpx.AsyncClient) -> None:
     """Return when a generation is in the books."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not await books(client):  # noqa: ASYNC110 - the simulator is asked over HTTP; there is no event to wait for
             await asyncio.sleep(0.005)
 
@@ -65,7 +65,7 @@ async def test_whoever_waits_for_a_job_is_answered(call: Call) -> None:
         waiting = asyncio.create_task(call(client))
         await begun(client)
         await reset(client)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             answer = await waiting
         assert answer.status_code == (200 if call is followed else 503)
         assert await books(client) == []

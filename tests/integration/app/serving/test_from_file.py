@@ -96,11 +96,11 @@ class Connections:
 
     def __init__(self) -> None:
         self._sockets: set[str] = set()
-        self._file = os.readlink(f"/proc/self/fd/{LYING.descriptor}")
+        self._file = str(Path(f"/proc/self/fd/{LYING.descriptor}").readlink())
         self._at_first = self._open()[self._file]
 
     def made(self, descriptor: int) -> None:
-        self._sockets.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+        self._sockets.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
 
     def ended(self, count: int) -> bool:
         """There were so many, and nothing is open any more of one of them, nor of the file for its sake."""

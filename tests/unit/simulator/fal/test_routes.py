@@ -149,7 +149,7 @@ async def test_beyond_its_concurrency_fal_queues_and_only_the_direct_call_says_4
 async def test_the_status_stream_ends_when_the_job_does() -> None:
     async with caller() as client:
         told = (await client.post("/fal/fal-ai/nano-banana-2", json={"prompt": "a fox"}, headers=KEY)).json()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             answer = await client.get(told["status_url"] + "/stream?logs=1", headers=KEY)
         states = [json.loads(line[6:])["status"] for line in answer.text.split("\n\n") if line]
         assert states[-1] == "COMPLETED"
