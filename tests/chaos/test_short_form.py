@@ -11,6 +11,8 @@ from benchmarks.chaos.catalogue import SHORT, named
 from benchmarks.chaos.row import Row
 from benchmarks.chaos.run import carried_out
 
+pytestmark = pytest.mark.timeout(600)  # all cases run in the fixture, within the first test's time
+
 LANES = 3
 """Side by side: most of the time a case waits."""
 

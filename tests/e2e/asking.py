@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from tests.e2e import patient
 from tests.e2e.conftest import NANO_BANANA_2, Vendors
 
 PROMPT = "a red fox in the snow"
@@ -40,6 +44,22 @@ def edit_json(url: str, *, query: Any = "", **fields: Any) -> httpx.Response:
     return httpx.post(f"{url}/v1/images/edits{query}", json=body, timeout=60)
 
 
+@contextmanager
+def connection(url: str) -> Iterator[socket.socket]:
+    """A connection of one's own."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as opened:
+        yield opened
+
+
+def head(path: str, length: int, key: str = "none") -> bytes:
+    """How a JSON request of this length begins."""
+    return (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\napi-key: {key}\r\n"
+        f"content-length: {length}\r\n\r\n"
+    ).encode()
+
+
 def _file(upload: Upload, place: int) -> tuple[str, bytes, str]:
     return (f"{place}.png", upload, "image/png") if isinstance(upload, bytes) else upload
 
@@ -70,7 +90,7 @@ def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
 def metric(url: str, name: str, **labels: str) -> float:
     """The sum of a metric's samples that have these labels."""
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    lines = patient.get(f"{url}/metrics").text.splitlines()
     return sum(
         float(line.rpartition(" ")[2])
         for line in lines

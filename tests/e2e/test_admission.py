@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from tests.e2e.asking import ask, edit, error_of, metric
+from tests.e2e import patient
+from tests.e2e.asking import ask, connection, edit, error_of, head, metric
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, StartGateway, Vendors
 from tests.e2e.gateway_process import NOTHING_SET, PROGRAM, Process
 from tests.e2e.pictures import data_url, encoded, scene
@@ -56,21 +55,6 @@ def all_gone(url: str) -> bool:
 
 def body_of(**fields: Any) -> bytes:
     return json.dumps({"model": NANO_BANANA_2, "prompt": "a red fox", "size": "1376x768", **fields}).encode()
-
-
-@contextlib.contextmanager
-def connection(url: str) -> Iterator[socket.socket]:
-    """A connection of one's own."""
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as opened:
-        yield opened
-
-
-def head(path: str, length: int, key: str = "none") -> bytes:
-    return (
-        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\napi-key: {key}\r\n"
-        f"content-length: {length}\r\n\r\n"
-    ).encode()
 
 
 @contextlib.contextmanager
@@ -151,17 +135,28 @@ def test_a_key_with_many_requests_does_not_keep_another_waiting_behind_them(
     start: StartGateway, vendors: Vendors
 ) -> None:
     url = start(gateway_api_keys=SecretStr("anna,bert"), gateway_max_in_flight=2, gateway_queue_seconds=60)
-    latency(vendors, 0.1)
+    body = body_of()
     served: list[str] = []
 
     def one(key: str) -> None:
         assert ask(url, headers={"authorization": f"Bearer {key}"}).status_code == 200
         served.append(key)
 
+    def waiting(count: int) -> bool:
+        return until(lambda: inside(url)["gateway_queue_depth"] == count)
+
     with ThreadPoolExecutor(40) as callers:
-        annas = [callers.submit(one, "anna") for _ in range(30)]
-        assert until(lambda: inside(url)["gateway_queue_depth"] >= 20)
-        berts = [callers.submit(one, "bert") for _ in range(3)]
+        # Nobody's turn comes before all of them wait: both places are held until then.
+        latency(vendors, 60)
+        with connection(url) as one_place, connection(url) as other_place:
+            for place in (one_place, other_place):
+                place.sendall(head(GENERATIONS, len(body), "anna") + body)
+            assert until(lambda: requests(vendors) == 2)
+            latency(vendors, 0.1)
+            annas = [callers.submit(one, "anna") for _ in range(30)]
+            assert waiting(30)
+            berts = [callers.submit(one, "bert") for _ in range(3)]
+            assert waiting(33)
         for call in (*annas, *berts):
             call.result()
     after = served[: max(place for place, key in enumerate(served) if key == "bert")]
@@ -184,10 +179,10 @@ def test_pages_plans_and_downloads_are_served_while_nobody_is_admitted(start: St
     with one_in_flight(url, vendors):
         assert ask(url).status_code == 429
         for page in ("/healthz", "/readyz", "/metrics", "/v1/models", "/v1/stats"):
-            assert httpx.get(f"{url}{page}").status_code == 200
-        assert httpx.get(hosted).status_code == 200
-        assert httpx.post(f"{url}/v1/route", content=body_of()).status_code == 200
-        assert httpx.post(f"{url}{GENERATIONS}?dry_run=true", content=body_of()).status_code == 200
+            assert patient.get(f"{url}{page}").status_code == 200
+        assert patient.get(hosted).status_code == 200
+        assert patient.post(f"{url}/v1/route", content=body_of()).status_code == 200
+        assert patient.post(f"{url}{GENERATIONS}?dry_run=true", content=body_of()).status_code == 200
     assert all_gone(url)
 
 

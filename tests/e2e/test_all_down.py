@@ -48,11 +48,12 @@ def assert_envelope(response: httpx.Response) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if able(kind) == EVERYONE])
 def test_one_clear_error_when_everybody_fails_alike(start: StartGateway, vendors: Vendors, kind: Kind) -> None:
-    url = start(attempt_limit_s=1.5)
+    # Four that say nothing use up their time. The others have enough to say what they say on a busy machine.
+    url = start(attempt_limit_s=1.5 if kind in {Kind.HANG, Kind.DRIP} else 4.0)
     vendors.fail("*", kind.value)
     began = time.monotonic()
     response = ask(url, timeout=8)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 16
     error = response.json()["error"]
     assert (response.status_code, error["type"], error["code"]) == EXPECTED[kind]
     assert_envelope(response)

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e import patient
 from tests.e2e.command import EMPTY, PROGRAM, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +129,7 @@ def test_demo_with_a_key_simulates_nothing(tmp_path: Path) -> None:
     with serving("demo", cwd=tmp_path, environment=environment) as (process, url, said):
         assert "nothing is simulated" in said
         assert _children(process.pid) == []
-        assert httpx.get(f"{url}/v1/models").json()["data"]
+        assert patient.get(f"{url}/v1/models").json()["data"]
         answer = httpx.post(f"{url}/images/generations", json={"prompt": "a fox"}, timeout=30)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "provider_unavailable")
         assert "x-gateway-simulated" not in answer.headers
@@ -136,7 +137,7 @@ def test_demo_with_a_key_simulates_nothing(tmp_path: Path) -> None:
 
 def test_serve_stops_on_sigterm_after_finishing_what_is_under_way(tmp_path: Path) -> None:
     with serving("serve", cwd=tmp_path, environment={"FAL_KEY": "k", "GATEWAY_API_KEYS": "a"}) as (process, url, _):
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert patient.get(f"{url}/readyz").status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
 

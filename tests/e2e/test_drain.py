@@ -15,6 +15,7 @@ import pytest
 
 from app.serving.server import WIND_UP_SECONDS
 from benchmarks.rig.processes import SimulatorProcess
+from tests.e2e import patient
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
 from tests.e2e.serving import Serving, until
 from tests.redis_server import own_redis
@@ -33,8 +34,8 @@ def test_a_stop_delivers_what_ends_in_time_and_cancels_the_rest_with_their_vendo
 ) -> None:
     for provider, latency_s in (("gemini", A_WHILE), ("fal", FOREVER), ("replicate", FOREVER)):
         vendors.settle(provider=provider, latency_s=latency_s)
-    limits = {"GATEWAY_DRAIN_DELAY_S": "1", "GATEWAY_DRAIN_SECONDS": "3"}
-    with Serving(vendors.url, tmp_path, **limits) as gateway, httpx.Client(base_url=gateway.url) as kept:
+    limits = {"GATEWAY_DRAIN_DELAY_S": "4", "GATEWAY_DRAIN_SECONDS": "4"}
+    with Serving(vendors.url, tmp_path, **limits) as gateway, httpx.Client(base_url=gateway.url, timeout=30) as kept:
         assert kept.get("/readyz").status_code == httpx.codes.OK
         late = [gateway.asking(job("fal")), gateway.asking(job("replicate"))]
         stream = gateway.asking(job("fal"), stream=True)
@@ -64,7 +65,7 @@ def test_a_stop_delivers_what_ends_in_time_and_cancels_the_rest_with_their_vendo
 def refused(url: str) -> bool:
     place = urlsplit(url)
     try:
-        socket.create_connection((str(place.hostname), place.port or 0), timeout=5).close()
+        socket.create_connection((str(place.hostname), place.port or 0), timeout=30).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -76,7 +77,7 @@ def test_a_second_signal_waits_for_nobody_but_the_cancelling(vendors: Vendors, t
         asked = gateway.asking(job("fal"))
         until(lambda: gateway.total("gateway_offer_in_flight") == 1)
         gateway.process.send_signal(signal.SIGHUP)  # a terminal that is closed
-        until(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
+        until(lambda: patient.get(f"{gateway.url}/readyz").status_code == 503)
         gateway.process.send_signal(signal.SIGINT)
         assert asked.result().json()["error"]["code"] == "shutting_down"
         assert gateway.ended() == 0

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from app.main import StartError, create_app
 from app.settings import Settings
+from tests.e2e import patient
 from tests.e2e.asking import ask
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 
@@ -47,7 +48,7 @@ def assert_envelope(response: httpx.Response, status: int, *, param: str | None 
     ],
 )
 def test_every_error_is_the_envelope(start: StartGateway, method: str, path: str, status: int) -> None:
-    response = httpx.request(method, start() + path)
+    response = patient.request(method, start() + path)
     assert_envelope(response, status)
     assert ("allow" in response.headers) == (status == 405)
 
@@ -57,8 +58,8 @@ def test_the_door_answers_under_every_prefix_people_configure(start: StartGatewa
     url = start()
     response = httpx.post(f"{url}{prefix}/images/generations", json={"prompt": "a fox"}, timeout=30)
     assert response.status_code == 200
-    assert httpx.get(f"{url}{prefix}/models").json()["object"] == "list"
-    edited = httpx.post(f"{url}{prefix}/images/edits", data={"prompt": "a fox"}, files={"image": b"x"})
+    assert patient.get(f"{url}{prefix}/models").json()["object"] == "list"
+    edited = patient.post(f"{url}{prefix}/images/edits", data={"prompt": "a fox"}, files={"image": b"x"})
     assert_envelope(edited, 400, param="image")
 
 
@@ -82,7 +83,7 @@ def test_the_door_answers_under_every_prefix_people_configure(start: StartGatewa
 def test_an_unreadable_body_is_told_so(
     start: StartGateway, body: bytes, headers: dict[str, str], status: int, param: str | None
 ) -> None:
-    response = httpx.post(f"{start()}/v1/images/generations", content=body, headers=headers)
+    response = patient.post(f"{start()}/v1/images/generations", content=body, headers=headers)
     assert_envelope(response, status, param=param)
 
 
@@ -111,14 +112,14 @@ def test_unknown_fields_and_nulls_disturb_nobody(start: StartGateway) -> None:
 def test_without_the_key_nothing_is_served(start: StartGateway, vendors: Vendors) -> None:
     url = start(gateway_api_keys=f"other, {KEY}")
     for path in ("/v1/models", "/v1/images/generations", "//healthz", "/healthz/", "/nothing", "/openapi.json"):
-        assert assert_envelope(httpx.get(url + path), 401)["error"]["code"] == "invalid_api_key"
+        assert assert_envelope(patient.get(url + path), 401)["error"]["code"] == "invalid_api_key"
     assert_envelope(ask(url), 401)
     assert_envelope(ask(url, headers={"Authorization": "Bearer wrong"}), 401)
     assert vendors.books() == []
     assert ask(url, headers=BEARER).status_code == 200
     assert ask(url, headers={"x-api-key": KEY}).status_code == 200
     for path in ("/healthz", "/readyz", "/metrics"):
-        assert httpx.get(url + path).status_code == 200
+        assert patient.get(url + path).status_code == 200
 
 
 def test_forwarded_headers_and_absolute_targets_change_nothing(start: StartGateway) -> None:
@@ -129,10 +130,10 @@ def test_forwarded_headers_and_absolute_targets_change_nothing(start: StartGatew
         {"Host": "localhost"},
         {"X-Forwarded-For": "127.0.0.1"},
     ):
-        assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 401
+        assert patient.get(f"{url}/v1/models", headers=headers).status_code == 401
     parts = urlsplit(url)
     for target in ("/healthz/../v1/models", "/%68ealthz/%2e%2e/v1/models", f"{url}/v1/models", "/v1/models?/healthz"):
-        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as raw:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as raw:
             raw.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             answer = b"".join(iter(lambda: raw.recv(65536), b""))
         assert answer.split(b" ")[1] in {b"401", b"400"}, target
@@ -140,17 +141,17 @@ def test_forwarded_headers_and_absolute_targets_change_nothing(start: StartGatew
 
 def test_metrics_have_a_key_of_their_own_when_set(start: StartGateway) -> None:
     url = start(gateway_api_keys=KEY, gateway_metrics_key="metrics-key")
-    assert_envelope(httpx.get(f"{url}/metrics"), 401)
-    assert_envelope(httpx.get(f"{url}/metrics", headers=BEARER), 401)
-    assert httpx.get(f"{url}/metrics", headers={"Authorization": "Bearer metrics-key"}).status_code == 200
-    assert_envelope(httpx.get(f"{url}/v1/models", headers={"Authorization": "Bearer metrics-key"}), 401)
+    assert_envelope(patient.get(f"{url}/metrics"), 401)
+    assert_envelope(patient.get(f"{url}/metrics", headers=BEARER), 401)
+    assert patient.get(f"{url}/metrics", headers={"Authorization": "Bearer metrics-key"}).status_code == 200
+    assert_envelope(patient.get(f"{url}/v1/models", headers={"Authorization": "Bearer metrics-key"}), 401)
 
 
 def test_without_keys_only_programs_of_this_machine_are_served(start: StartGateway) -> None:
     url = start()
-    assert_envelope(httpx.get(f"{url}/v1/models", headers={"Host": "rebound.example"}), 403)
-    assert_envelope(httpx.get(f"{url}/v1/models", headers={"Origin": "https://evil.example"}), 403)
-    assert httpx.get(f"{url}/v1/models", headers={"Origin": "http://localhost:3000"}).status_code == 200
+    assert_envelope(patient.get(f"{url}/v1/models", headers={"Host": "rebound.example"}), 403)
+    assert_envelope(patient.get(f"{url}/v1/models", headers={"Origin": "https://evil.example"}), 403)
+    assert patient.get(f"{url}/v1/models", headers={"Origin": "http://localhost:3000"}).status_code == 200
 
 
 def test_without_keys_no_other_bind_is_accepted(vendors: Vendors) -> None:
@@ -174,10 +175,10 @@ def test_health_and_metrics_tell_what_happened(start: StartGateway, vendors: Ven
     vendors.fail("replicate", "503", count=1)
     assert ask(url).status_code == 200
     assert ask(url, size="nonsense").status_code == 400
-    assert httpx.post(f"{url}/v1/images/edits", files={"image": b"x"}).status_code == 400
-    assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
-    assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
-    page = httpx.get(f"{url}/metrics").text
+    assert patient.post(f"{url}/v1/images/edits", files={"image": b"x"}).status_code == 400
+    assert patient.get(f"{url}/healthz").json() == {"status": "ok"}
+    assert patient.get(f"{url}/readyz").json()["status"] == "ready"
+    page = patient.get(f"{url}/metrics").text
     offer = f'model="{NANO_BANANA_2}",operation="generate"'
     for line in (
         f'gateway_requests_total{{door="openai_images",model="{NANO_BANANA_2}",outcome="ok"}} 1.0',
@@ -209,7 +210,7 @@ def test_who_waits_to_be_told_to_send_a_body_is_told_at_once_that_it_is_not_want
 ) -> None:
     parts = urlsplit(start(gateway_api_keys=KEY))
     head = f"POST /v1/images/{path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n"
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as raw:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=20) as raw:
         raw.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 9000000\r\n\r\n".encode())
         answer = bytearray()
         while piece := raw.recv(65536):

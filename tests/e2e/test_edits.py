@@ -12,6 +12,7 @@ import httpx
 import pillow_heif
 import pytest
 
+from tests.e2e import patient
 from tests.e2e.asking import FOUR, assert_books_agree, billed, edit, edit_json, error_of, story, warned
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 from tests.e2e.pictures import checked, data_url, encoded, photograph, scene
@@ -193,7 +194,7 @@ def test_a_url_in_a_text_part_of_a_form_is_fetched(
     files, asked = served
     url = start(gateway_fetch_private=True)
     form = {"model": f"fal/{NANO_BANANA_2}", "prompt": "bluer", "image": f"{files}/fox.png"}
-    response = httpx.post(f"{url}/v1/images/edits", files={key: (None, value) for key, value in form.items()})
+    response = patient.post(f"{url}/v1/images/edits", files={key: (None, value) for key, value in form.items()})
     assert response.status_code == 200, response.text[:600]
     assert asked == ["/fox.png"]
     assert len(vendors.inputs("fal")) == 1

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from app.demo import simulated_settings
@@ -19,6 +18,7 @@ from app.main import create_app
 from app.serving.wire import BoundedProtocol
 from app.settings import Settings
 from providers.registry import PROVIDERS
+from tests.e2e import patient
 from tests.e2e.conftest import Vendors
 from tests.e2e.odd_requests import drawn, pieces
 from tests.servers import running
@@ -98,8 +98,8 @@ def attempts(url: str, seeds: range) -> Counter[int]:
 
 def lives_on(url: str, vendors: Vendors) -> None:
     assert vendors.books() == []
-    assert httpx.get(f"{url}/v1/models", headers={"api-key": KEY}).status_code == 200
-    assert httpx.get(f"{url}/v1/models").status_code == 401
+    assert patient.get(f"{url}/v1/models", headers={"api-key": KEY}).status_code == 200
+    assert patient.get(f"{url}/v1/models").status_code == 401
 
 
 def test_no_odd_request_passes(gateway: str, vendors: Vendors) -> None:

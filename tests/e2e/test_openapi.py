@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from simulator.faults import Kind
+from tests.e2e import patient
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 from tests.e2e.described import Answers
 from tests.e2e.pictures import encoded, scene
@@ -19,14 +20,14 @@ FOX = {"model": "nano-banana-2", "prompt": "a fox"}
 
 @pytest.fixture
 def answers(plain: str) -> Answers:
-    return Answers(httpx.get(f"{plain}/openapi.json").raise_for_status().json())
+    return Answers(patient.get(f"{plain}/openapi.json").raise_for_status().json())
 
 
 def test_it_is_served_under_every_prefix_as_the_same_bytes(plain: str) -> None:
-    served = [httpx.get(plain + path) for path in PATHS]
+    served = [patient.get(plain + path) for path in PATHS]
     assert len({each.content for each in served}) == 1
     assert served[0].headers["content-type"] == "application/json"
-    head = httpx.head(f"{plain}/openapi.json")
+    head = patient.head(f"{plain}/openapi.json")
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["content-length"]) == len(served[0].content)
 
@@ -34,9 +35,9 @@ def test_it_is_served_under_every_prefix_as_the_same_bytes(plain: str) -> None:
 def test_it_asks_for_a_key_like_every_path_that_is_not_listed(start: StartGateway) -> None:
     url = start(gateway_api_keys="a-key-of-a-caller")
     for path in PATHS:
-        refused = httpx.get(url + path)
+        refused = patient.get(url + path)
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
-        assert httpx.get(url + path, headers={"api-key": "a-key-of-a-caller"}).status_code == 200
+        assert patient.get(url + path, headers={"api-key": "a-key-of-a-caller"}).status_code == 200
 
 
 def test_answers_are_as_described(plain: str, answers: Answers) -> None:
@@ -64,7 +65,7 @@ def test_answers_are_as_described(plain: str, answers: Answers) -> None:
 
 def test_errors_are_as_described(vendors: Vendors, start: StartGateway) -> None:
     url = start()
-    answers = Answers(httpx.get(f"{url}/openapi.json").json())
+    answers = Answers(patient.get(f"{url}/openapi.json").json())
     vendors.fail("*", Kind.INTERNAL)
     with httpx.Client(base_url=url, timeout=60) as client:
         refused = [
@@ -95,7 +96,7 @@ def test_events_are_as_described(plain: str, answers: Answers) -> None:
 
 def test_an_error_in_a_stream_is_as_described(vendors: Vendors, start: StartGateway) -> None:
     url = start()
-    answers = Answers(httpx.get(f"{url}/openapi.json").json())
+    answers = Answers(patient.get(f"{url}/openapi.json").json())
     vendors.fail("*", Kind.INTERNAL)
     text = httpx.post(f"{url}/v1/images/generations", json={**FOX, "stream": True, "timeout": 20}, timeout=60).text
     (event,) = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]

@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.e2e import patient
 from tests.e2e.asking import metric
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway
 from tests.e2e.described import ASKED, Answers, closed
@@ -81,7 +82,7 @@ class Fuzzing:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        document = httpx.get(f"{url}/openapi.json").raise_for_status().json()
+        document = patient.get(f"{url}/openapi.json").raise_for_status().json()
         schemathesis.openapi.format("binary", _files())
         schemathesis.openapi.format("uri", _references())
         self._answers = Answers(document)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from tests.e2e import patient
 from tests.e2e.asking import ask
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 from tests.e2e.test_edge import assert_envelope
@@ -67,34 +69,37 @@ def test_a_models_rows_are_those_of_all_models_that_bear_its_name(start: StartGa
 
 def test_the_route_for_one_model_still_answers(start: StartGateway) -> None:
     url = start()
-    assert httpx.get(f"{url}/v1/models/fal/nano-banana-2").json()["id"] == NANO_BANANA_2
-    assert httpx.head(f"{url}/v1/models/nano-banana-2/providers").status_code == 200
-    assert_envelope(httpx.delete(f"{url}/v1/stats"), 405)
+    assert patient.get(f"{url}/v1/models/fal/nano-banana-2").json()["id"] == NANO_BANANA_2
+    assert patient.head(f"{url}/v1/models/nano-banana-2/providers").status_code == 200
+    assert_envelope(patient.delete(f"{url}/v1/stats"), 405)
 
 
 @pytest.mark.parametrize("name", ["nano-banana-9", "replicate/gemini-2.5-flash-imag", "nano-banana-2:best", "%20"])
 def test_an_unknown_model_is_a_404_in_the_envelope(start: StartGateway, name: str) -> None:
-    assert_envelope(httpx.get(f"{start()}/v1/models/{name}/providers"), 404, param="model")
+    assert_envelope(patient.get(f"{start()}/v1/models/{name}/providers"), 404, param="model")
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_figures_ask_for_the_key_where_keys_are_set(start: StartGateway, path: str) -> None:
     url = start(gateway_api_keys=SecretStr(KEY))
-    assert_envelope(httpx.get(url + path), 401)
-    assert_envelope(httpx.get(url + path, headers={"Authorization": "Bearer another"}), 401)
-    assert httpx.get(url + path, headers=BEARER).status_code == 200
+    assert_envelope(patient.get(url + path), 401)
+    assert_envelope(patient.get(url + path, headers={"Authorization": "Bearer another"}), 401)
+    assert patient.get(url + path, headers=BEARER).status_code == 200
 
 
 def test_traffic_shows_at_its_operation_and_resolution_only(start: StartGateway, vendors: Vendors) -> None:
     url = start()
     vendors.settle(provider="*", latency_s=30.0)
+    longest = 0.0
     for _ in range(3):
+        began = time.monotonic()
         ask(url, model="gemini/nano-banana-2", size="512x512").raise_for_status()
+        longest = max(longest, time.monotonic() - began)
     window = row(url, "gemini", resolution="512")["windows"]["5m"]
     assert window["samples"] == 3
     assert window["success"] == window["success_high"] == 1.0
     assert 0 < window["success_low"] < 1
-    assert 0.2 <= window["ttfb_p50_s"] <= window["p50_s"] <= window["p95_s"] <= window["p99_s"] < 2.0
+    assert 0.2 <= window["ttfb_p50_s"] <= window["p50_s"] <= window["p95_s"] <= window["p99_s"] < 2 * longest
     told = [each for each in rows(url) if each["windows"]["30d"]["samples"]]
     assert [(each["provider"], each["operation"], each["resolution"]) for each in told] == [
         ("gemini", "generate", "512")

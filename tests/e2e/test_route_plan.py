@@ -11,6 +11,7 @@ import pytest
 from openai import OpenAI
 from pydantic import SecretStr
 
+from tests.e2e import patient
 from tests.e2e.asking import ask, story
 from tests.e2e.command import run
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
@@ -127,14 +128,14 @@ def test_a_plan_for_an_unknown_model_is_a_404(start: StartGateway) -> None:
 def test_a_body_that_is_none_is_refused_as_at_the_images_door(start: StartGateway) -> None:
     url = start()
     for path in ("/v1/route", "/v1/images/generations"):
-        assert httpx.post(url + path, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
-        unreadable = httpx.post(url + path, data={"prompt": "a fox"}, files={"image": b"x"})
+        assert patient.post(url + path, content=b"x", headers={"content-type": "text/plain"}).status_code == 415
+        unreadable = patient.post(url + path, data={"prompt": "a fox"}, files={"image": b"x"})
         assert_envelope(unreadable, 400, param="image")
-        assert httpx.post(url + path, content=b"{", headers={"content-type": "application/json"}).status_code == 400
+        assert patient.post(url + path, content=b"{", headers={"content-type": "application/json"}).status_code == 400
 
 
 def test_the_route_door_takes_only_posts(start: StartGateway) -> None:
-    assert_envelope(httpx.get(f"{start()}/v1/route"), 405)
+    assert_envelope(patient.get(f"{start()}/v1/route"), 405)
 
 
 def test_a_plan_asks_for_the_key_where_keys_are_set(start: StartGateway) -> None:

@@ -181,7 +181,7 @@ def test_a_capped_provider_never_has_more_at_once_and_the_rest_goes_elsewhere(
     connect: Connect, vendors: Vendors
 ) -> None:
     client = connect(prices={("replicate", "1K"): "0.001"}, caps={"replicate": 2})
-    vendors.settle(provider="*", latency_s=120.0)  # 0.8 s of real time
+    vendors.settle(provider="*", latency_s=600.0)  # 4 s of real time: all eight are under way at once
     vendors.settle(provider="replicate", concurrency=2)  # a third at once would be told as rate_limited
     with ThreadPoolExecutor(8) as callers:
         answers = list(callers.map(lambda _: generate(client), range(8)))

@@ -12,6 +12,7 @@ from app.settings import Settings
 from providers.registry import Access, connect
 from routing.knobs import BreakerKnobs
 from simulator.faults import Kind
+from tests.e2e import patient
 from tests.e2e.asking import ask
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 
@@ -55,7 +56,7 @@ def test_no_key_and_no_prompt_appears_in_any_log_error_or_metric(
     vendors.recover()
     said.append(ask(url, headers={"Authorization": "Bearer canary-wrong-key"}, prompt=PROMPT))
     said.append(ask(url, headers=caller, prompt=PROMPT, size="nonsense"))
-    said.append(httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {METRICS_KEY}"}))
+    said.append(patient.get(f"{url}/metrics", headers={"Authorization": f"Bearer {METRICS_KEY}"}))
     assert {response.status_code for response in said} >= {200, 400, 401, 429, 502, 503, 504}
     captured = capfd.readouterr()
     places = {

@@ -100,7 +100,7 @@ def test_every_provider_streams_its_image_and_what_the_gateway_did(plain: str, v
 def test_thoughts_are_partial_images_and_the_answer_comes_after_them(
     plain: str, vendors: Vendors, provider: str
 ) -> None:
-    vendors.settle(provider=provider, latency_s=150)  # 1 s of real time
+    vendors.settle(provider=provider, latency_s=600)  # 4 s of real time, a third of it after the second partial image
     made: list[int] = []
     told = events(
         plain,
@@ -263,7 +263,7 @@ def test_a_silent_vendor_is_bridged_by_heartbeats_from_the_first_second(plain: s
 def test_a_hang_up_in_a_stream_ends_the_work_at_the_vendor(
     start: StartGateway, vendors: Vendors, provider: str
 ) -> None:
-    vendors.settle(provider=provider, latency_s=4 * 150)  # 4 s of real time
+    vendors.settle(provider=provider, latency_s=20 * 150)  # 20 s of real time
     url = start()
     with streaming(url, model=f"{provider}/{NANO_BANANA_2}", n=2) as response:
         assert next(response.iter_lines()) == HEARTBEAT

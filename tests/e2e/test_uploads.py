@@ -19,6 +19,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.e2e import patient
 from tests.e2e.asking import edit, edit_json, error_of
 from tests.e2e.conftest import NANO_BANANA_2, Vendors
 from tests.e2e.gateway_process import MIB, Process, gateway_process
@@ -46,7 +47,7 @@ def _alive_and_lean(gateway: Process, vendors: Vendors) -> Iterator[None]:
     yield
     asked = sum(row["requests"] for row in vendors.books())
     assert asked == 0, "an abusive upload reached a vendor"
-    assert httpx.get(f"{gateway.url}/healthz").json() == {"status": "ok"}
+    assert patient.get(f"{gateway.url}/healthz").json() == {"status": "ok"}
     print(f"peak {gateway.peak_mib():.0f} MiB, now {gateway.now_mib():.0f} MiB")
     assert gateway.peak_mib() < PEAK_MIB
 
@@ -196,7 +197,7 @@ def test_an_endless_file_is_refused_while_it_still_comes(gateway: Process) -> No
 
 
 def test_a_compressed_body_is_not_unpacked(gateway: Process) -> None:
-    answer = httpx.post(
+    answer = patient.post(
         f"{gateway.url}/v1/images/edits",
         content=zeros(100 * MIB),
         headers={"content-type": "application/json", "content-encoding": "deflate"},
@@ -270,7 +271,7 @@ def form(
     """What a client without a form library sends."""
     named = [part("model", model.encode())] if model else []
     headers = {"content-type": content_type}
-    return httpx.post(f"{gateway.url}/v1/images/edits", content=b"".join([*named, *pieces]), headers=headers)
+    return patient.post(f"{gateway.url}/v1/images/edits", content=b"".join([*named, *pieces]), headers=headers)
 
 
 def connected(gateway: Process, pieces: Iterable[bytes]) -> socket.socket:

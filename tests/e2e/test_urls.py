@@ -17,6 +17,7 @@ from PIL import Image
 
 from app.hosting.names import draw
 from app.hosting.signing import Signer
+from tests.e2e import patient
 from tests.e2e.asking import FOUR, ask, edit, error_of, warned
 from tests.e2e.conftest import NANO_BANANA_2, StartGateway, Vendors
 from tests.e2e.pictures import checked, encoded, opened, scene
@@ -35,7 +36,7 @@ def url_of(response: httpx.Response) -> str:
 
 
 def picture_at(url: str) -> Image.Image:
-    response = httpx.get(url)
+    response = patient.get(url)
     assert response.status_code == 200, response.text[:300]
     picture = Image.open(io.BytesIO(response.content))
     picture.load()
@@ -48,7 +49,7 @@ def test_each_providers_image_is_had_by_url(plain: str, provider: str, output_fo
     response = ask(plain, model=f"{provider}/{NANO_BANANA_2}", response_format="url", output_format=output_format)
     url = url_of(response)
     assert URL.fullmatch(url)
-    had = httpx.get(url)
+    had = patient.get(url)
     assert had.status_code == 200
     picture = Image.open(io.BytesIO(had.content))
     assert picture.size == (1376, 768)
@@ -64,7 +65,7 @@ def test_several_images_have_several_urls(plain: str) -> None:
     response = ask(plain, response_format="url", n=3)
     urls = [entry["url"] for entry in response.json()["data"]]
     assert len(set(urls)) == 3
-    assert len({httpx.get(url).content for url in urls}) == 3
+    assert len({patient.get(url).content for url in urls}) == 3
 
 
 def test_an_edit_is_had_by_url(plain: str) -> None:
@@ -74,7 +75,7 @@ def test_an_edit_is_had_by_url(plain: str) -> None:
 
 def test_an_image_is_had_in_parts(plain: str) -> None:
     url = url_of(ask(plain, response_format="url"))
-    whole = httpx.get(url).content
+    whole = patient.get(url).content
     for wanted, status, expected in (
         ("bytes=0-99", 206, whole[:100]),
         ("bytes=100-", 206, whole[100:]),
@@ -83,29 +84,29 @@ def test_an_image_is_had_in_parts(plain: str) -> None:
         ("bytes=5-2", 200, whole),
         ("lines=1-2", 200, whole),
     ):
-        part = httpx.get(url, headers={"Range": wanted})
+        part = patient.get(url, headers={"Range": wanted})
         assert (part.status_code, part.content) == (status, expected), wanted
         if status == 206:
             assert part.headers["content-range"].endswith(f"/{len(whole)}")
-    beyond = httpx.get(url, headers={"Range": f"bytes={len(whole)}-"})
+    beyond = patient.get(url, headers={"Range": f"bytes={len(whole)}-"})
     assert error_of(beyond, 416)["code"] == "range_not_satisfiable"
     assert beyond.headers["content-range"] == f"bytes */{len(whole)}"
 
 
 def test_a_cache_is_told_that_nothing_changed(plain: str) -> None:
     url = url_of(ask(plain, response_format="url"))
-    tag = httpx.get(url).headers["etag"]
+    tag = patient.get(url).headers["etag"]
     for headers in ({"If-None-Match": tag}, {"If-None-Match": f'"other", W/{tag}'}, {"If-None-Match": "*"}):
-        unchanged = httpx.get(url, headers=headers)
+        unchanged = patient.get(url, headers=headers)
         assert (unchanged.status_code, unchanged.content) == (304, b"")
         assert unchanged.headers["etag"] == tag
-    assert httpx.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
-    assert httpx.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).status_code == 200
-    looked = httpx.head(url)
+    assert patient.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert patient.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'}).status_code == 200
+    looked = patient.head(url)
     assert (looked.status_code, looked.content) == (200, b"")
-    assert int(looked.headers["content-length"]) == len(httpx.get(url).content)
+    assert int(looked.headers["content-length"]) == len(patient.get(url).content)
     old = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
-    assert httpx.get(url, headers={"If-Modified-Since": old}).status_code == 200
+    assert patient.get(url, headers={"If-Modified-Since": old}).status_code == 200
 
 
 def test_the_url_is_the_permission_while_the_api_needs_a_key(start: StartGateway) -> None:
@@ -113,7 +114,7 @@ def test_the_url_is_the_permission_while_the_api_needs_a_key(start: StartGateway
     error_of(ask(gateway, response_format="url"), 401)
     url = url_of(ask(gateway, response_format="url", headers={"Authorization": "Bearer a-key-of-a-caller"}))
     assert picture_at(url).size == (1376, 768)
-    elsewhere = httpx.get(url, headers={"Origin": "https://shop.example", "Host": "images.example"})
+    elsewhere = patient.get(url, headers={"Origin": "https://shop.example", "Host": "images.example"})
     assert elsewhere.status_code == 200
     assert elsewhere.headers["access-control-allow-origin"] == "*"
 
@@ -143,12 +144,12 @@ def test_a_url_cannot_be_guessed_altered_or_widened(start: StartGateway) -> None
         f"{prefix}/{Signer(b'another key, as long as it must be').sign(name)}/{name}",
         f"{prefix}/{signature}=/{name}",
     ):
-        answer = httpx.get(path)
+        answer = patient.get(path)
         assert answer.status_code == 404, path
         error_of(answer, 404)
-    assert httpx.get(url).status_code == 200
+    assert patient.get(url).status_code == 200
     for method in ("POST", "PUT", "DELETE"):
-        assert httpx.request(method, url).status_code == 405
+        assert patient.request(method, url).status_code == 405
 
 
 def test_a_url_that_has_ended_says_when(start: StartGateway) -> None:
@@ -156,7 +157,7 @@ def test_a_url_that_has_ended_says_when(start: StartGateway) -> None:
     assert ask(gateway, response_format="url").status_code == 200
     ended = draw("image/png", expires=int(time.time()) - 1)
     name = str(ended)
-    error = error_of(httpx.get(f"{gateway}/v1/images/files/{Signer(KEY.encode()).sign(name)}/{name}"), 410)
+    error = error_of(patient.get(f"{gateway}/v1/images/files/{Signer(KEY.encode()).sign(name)}/{name}"), 410)
     assert error["code"] == "image_expired"
     assert str(datetime.now(UTC).year) in error["message"]
 
@@ -172,9 +173,9 @@ def test_a_url_ends_when_the_setting_says(start: StartGateway) -> None:
 @pytest.mark.timeout(120)
 def test_a_url_works_until_its_end_and_not_beyond(start: StartGateway) -> None:
     url = url_of(ask(start(gateway_image_ttl_s=60), response_format="url"))
-    assert httpx.get(url).status_code == 200
+    assert patient.get(url).status_code == 200
     give_up = time.monotonic() + 70
-    while (answer := httpx.get(url)).status_code == 200:
+    while (answer := patient.get(url)).status_code == 200:
         assert time.monotonic() < give_up
         time.sleep(1)
     assert error_of(answer, 410)["code"] == "image_expired"
@@ -184,11 +185,11 @@ def test_a_url_works_until_its_end_and_not_beyond(start: StartGateway) -> None:
 def test_a_url_survives_a_restart(start: StartGateway, tmp_path: Path, settings: dict[str, Any]) -> None:
     settings = {**settings, "gateway_data_dir": tmp_path / "kept"}
     url = url_of(ask(start(**settings), response_format="url"))
-    before = httpx.get(url).content
+    before = patient.get(url).content
     again = start(**settings)
-    assert httpx.get(again + urlsplit(url).path).content == before
+    assert patient.get(again + urlsplit(url).path).content == before
     other = start(gateway_data_dir=tmp_path / "another")
-    assert httpx.get(other + urlsplit(url).path).status_code == 404
+    assert patient.get(other + urlsplit(url).path).status_code == 404
 
 
 def test_the_url_begins_with_what_the_operator_says(start: StartGateway) -> None:
