@@ -25,6 +25,8 @@ class MappedFile(mmap.mmap):
 
     descriptor = -1
     """Of the file, open for as long as it is mapped; below zero: there is none."""
+    _close = staticmethod(os.close)
+    """Kept here: when the interpreter ends modules are emptied, and what is held then may go after them."""
 
     @classmethod
     def of(cls, file: IO[bytes], length: int) -> MappedFile:
@@ -43,7 +45,7 @@ class MappedFile(mmap.mmap):
     def __del__(self) -> None:
         """Close the file."""
         if self.descriptor >= 0:
-            os.close(self.descriptor)
+            self._close(self.descriptor)
 
 
 def where(data: bytes | bytearray | mmap.mmap | memoryview) -> tuple[int, int] | None:
