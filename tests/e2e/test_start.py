@@ -40,6 +40,7 @@ def test_the_command_imports_all_there_is_without_a_look_for_garbage(tmp_path: P
 INTERRUPTED = """
 import signal, sys
 import app.command
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been told to ignore it
 class Interrupting:
     def find_spec(self, name, *_):
         if name == "fastapi":
