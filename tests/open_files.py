@@ -8,24 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.rig.vitals import links, mapped
+
 _PROCESS = Path("/proc/self")
 
 
 def open_files(folder: Path) -> int:
     """Descriptors of files in ``folder``, also of those without a name."""
-    return sum(target.startswith(f"{folder}/") for target in _targets())
+    return sum(target.startswith(f"{folder}/") for target in links(_PROCESS / "fd"))
 
 
 def mapped_files(folder: Path) -> int:
     """Mappings of files in ``folder``, also of those without a name."""
-    return sum(f" {folder}/" in line for line in (_PROCESS / "maps").read_text().splitlines())
-
-
-def _targets() -> list[str]:
-    targets: list[str] = []
-    for descriptor in (_PROCESS / "fd").iterdir():
-        try:
-            targets.append(str(descriptor.readlink()))
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    return targets
+    return sum(name.startswith(f"{folder}/") for name in mapped(_PROCESS / "maps"))

@@ -38,20 +38,11 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, on the same port every time. RuntimeError when it does not listen there in time."""
-        command = [str(_program()), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
         written = Path(self._folder.name, "pid")
         written.unlink(missing_ok=True)
-        command += [
-            "--pidfile",
-            str(written),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--loglevel",
-            "warning",
-            *self._options,
-        ]
+        command = [str(_program()), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
+        command += ["--pidfile", str(written), "--save", "", "--appendonly", "no", "--loglevel", "warning"]
+        command += self._options
         self._process = subprocess.Popen(  # noqa: S603 - the program of the wheel, no shell
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -29,20 +29,21 @@ class Vitals:
 
 def vitals(pid: int, spool: Path) -> Vitals:
     """How the process does now; ``spool`` is its spool folder. OSError when it has ended."""
-    held, threads, links, files = memory(pid), 0, 0, 0
+    held, threads, sockets, files = memory(pid), 0, 0, 0
     spooled: set[str] = set()
     for each in family(pid):
         folder = _PROC / str(each)
-        for target in _links(folder / "fd"):
+        for target in links(folder / "fd"):
             files += 1
-            links += target.startswith("socket:")
+            sockets += target.startswith("socket:")
             spooled |= {target} if target.startswith(f"{spool}/") else set()
-        spooled |= {name for name in _mapped(folder / "maps") if name.startswith(f"{spool}/")}
+        spooled |= {name for name in mapped(folder / "maps") if name.startswith(f"{spool}/")}
         threads += len(list((folder / "task").iterdir()))
-    return Vitals(held.now, held.anonymous, files, links, len(spooled), threads)
+    return Vitals(held.now, held.anonymous, files, sockets, len(spooled), threads)
 
 
-def _links(folder: Path) -> Iterator[str]:
+def links(folder: Path) -> Iterator[str]:
+    """Where a process's descriptors lead; ``folder`` is its ``fd`` under ``/proc``."""
     for link in folder.iterdir():
         try:
             yield str(link.readlink())
@@ -50,7 +51,8 @@ def _links(folder: Path) -> Iterator[str]:
             continue  # closed meanwhile
 
 
-def _mapped(maps: Path) -> Iterator[str]:
+def mapped(maps: Path) -> Iterator[str]:
+    """Names of the files a process has mapped, once for each mapping."""
     for line in maps.read_text().splitlines():
         fields = line.split(maxsplit=5)
         if len(fields) == 6:
@@ -65,4 +67,4 @@ def connected_to(pid: int, ports: frozenset[int]) -> int:
             fields = line.split()
             if int(fields[2].rpartition(":")[2], 16) in ports:
                 sockets.add(f"socket:[{fields[9]}]")
-    return sum(target in sockets for each in family(pid) for target in _links(_PROC / str(each) / "fd"))
+    return sum(target in sockets for each in family(pid) for target in links(_PROC / str(each) / "fd"))

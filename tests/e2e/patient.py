@@ -6,7 +6,7 @@ from functools import partial
 
 import httpx
 
-PATIENCE_S = 30.0
+from tests.waiting import PATIENCE_S
 
 delete = partial(httpx.delete, timeout=PATIENCE_S)
 get = partial(httpx.get, timeout=PATIENCE_S)

@@ -8,8 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,19 +17,9 @@ import httpx
 
 from app.demo import SIMULATED_KEY
 from tests.e2e.conftest import NANO_BANANA_2
+from tests.waiting import PATIENCE_S, until
 
 PROGRAM = str(Path(sys.executable).with_name("image-gateway"))
-PATIENCE_S = 30.0
-"""Longest a test waits for anything that is to happen; far above what it takes."""
-
-
-def until(holds: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
-    """What ``holds`` returned when it was first true; AssertionError when that does not come in time."""
-    give_up = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-    return found
 
 
 class Serving:

@@ -17,8 +17,9 @@ from app.serving.server import WIND_UP_SECONDS
 from benchmarks.rig.processes import SimulatorProcess
 from tests.e2e import patient
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
-from tests.e2e.serving import Serving, until
+from tests.e2e.serving import Serving
 from tests.redis_server import own_redis
+from tests.waiting import until
 
 FOREVER = 60 * TIME_SCALE
 """Of the simulator: a minute of real time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from tests.e2e import patient
 from tests.e2e.asking import ask, story
 from tests.e2e.conftest import StartGateway, Vendors
 from tests.servers import running
+from tests.waiting import until
 
 
 @contextmanager
@@ -90,13 +91,6 @@ def test_shutdown_in_mid_request_is_told_in_the_envelope(vendors: Vendors, shipp
     assert response.headers["x-should-retry"] == "false"
     assert response.headers["x-request-id"]
     until(lambda: vendors.sums("replicate")["cancelled"] == 1)
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from app.demo import SIMULATED_KEY
 from tests.e2e import patient
 from tests.e2e.command import run
 from tests.e2e.conftest import NANO_BANANA_2, TIME_SCALE, Vendors
-from tests.e2e.serving import Serving, until
+from tests.e2e.serving import Serving
 from tests.redis_server import RedisServer, own_redis
+from tests.waiting import until
 
 FAL = f"fal/{NANO_BANANA_2}"
 WORKERS = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,15 +16,7 @@ from simulator.server import create_app
 from simulator.settings import SimulatorSettings
 from tests.servers import running
 from tests.unit.simulator.kit import KEY, TOKEN, VENDORS, google_body, google_path
-
-PATIENCE_S = 30.0
-
-
-def until(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from errno import EINVAL, EMFILE
 from pathlib import Path
 
@@ -19,8 +18,10 @@ from starlette.types import Receive, Scope, Send
 from app.doors.reply import ZERO_COPY, PartsResponse
 from app.serving.from_file import send_from_file
 from app.serving.wire import BoundedProtocol
+from benchmarks.rig.vitals import links
 from providers.mapped import MappedFile
 from tests.servers import running
+from tests.waiting import until
 
 LENGTH = 9_000_001
 CONTENT = os.urandom(1 << 16) * (LENGTH // (1 << 16) + 1)
@@ -69,13 +70,6 @@ def rest(client: socket.socket) -> bytes:
     return bytes(answer)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Bytes that each call of the system sent out of a file."""
@@ -111,11 +105,7 @@ class Connections:
     @staticmethod
     def _open() -> Counter[str]:
         """How many descriptors lead to what: a duplicate leads to the same."""
-        found: Counter[str] = Counter()
-        for descriptor in Path("/proc/self/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                found[str(descriptor.readlink())] += 1
-        return found
+        return Counter(links(Path("/proc/self/fd")))
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ from providers.mapped import MappedFile
 from providers.pieced import EncodedPieces, TextAsItCame
 from providers.pieces import Held, Memory, Span
 from providers.spec.blob import Base64Text
-from tests.integration.app.serving.test_from_file import asked, rest, until
+from tests.integration.app.serving.test_from_file import asked, rest
 from tests.servers import running
+from tests.waiting import until
 
 CONTENT = random.Random(9).randbytes(1 << 20) * 9
 MOST = 100_000_000

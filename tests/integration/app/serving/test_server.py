@@ -7,7 +7,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -21,6 +21,8 @@ from app.serving.serve import listening
 from app.serving.server import DrainingServer
 from app.settings import Settings
 from app.telemetry import Telemetry
+from tests.integration.app.serving.wire_server import received_up_to
+from tests.waiting import until
 
 PATIENCE_S = 20.0
 HELD_S = 0.4
@@ -106,19 +108,7 @@ def whole(connection: socket.socket) -> bytes:
 
 def answered(connection: socket.socket) -> bytes:
     """An answer of the application on a connection that stays."""
-    received = b""
-    while not received.endswith(b"ok"):
-        piece = connection.recv(65_536)
-        assert piece, received
-        received += piece
-    return received
-
-
-def until(holds: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    return received_up_to(connection, b"ok")
 
 
 def assert_sent_elsewhere(answer: bytes) -> None:

@@ -13,7 +13,14 @@ import pytest
 from app.serving import wire
 from app.serving.request_head import HEAD_LINES, TARGET_BYTES
 from app.serving.wire import CHUNK_BYTES, HEAD_BYTES, PIPELINED, SMALL_CHUNKS
-from tests.integration.app.serving.wire_server import PATIENCE_S, Serving, assert_refused, told, wire_server
+from tests.integration.app.serving.wire_server import (
+    PATIENCE_S,
+    Serving,
+    assert_refused,
+    received_up_to,
+    told,
+    wire_server,
+)
 
 GET = b"GET /second HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 """What a smuggler hides behind a first request."""
@@ -30,12 +37,7 @@ def serving() -> Iterator[Serving]:
 def early(client: socket.socket, request: bytes = b"GET /early HTTP/1.1\r\nHost: h\r\n\r\n") -> bytes:
     """What is answered before the body is read."""
     client.sendall(request)
-    received = b""
-    while not received.endswith(b"early"):
-        piece = client.recv(65536)
-        assert piece, received
-        received += piece
-    return received
+    return received_up_to(client, b"early")
 
 
 @contextmanager

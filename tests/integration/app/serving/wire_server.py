@@ -21,6 +21,7 @@ from starlette.routing import Route
 from app.doors.answer_headers import EVERY_ANSWER
 from app.serving import wire
 from app.serving.wire import BoundedProtocol
+from tests.waiting import until
 
 PATIENCE_S = 20.0
 LARGE = 64_000_000
@@ -43,27 +44,28 @@ class Serving:
 
     def until_served(self, path: str) -> None:
         """Wait until a request for this path has reached the application. Raises AssertionError."""
-        give_up = time.monotonic() + PATIENCE_S
-        while path not in self.served:
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
+        until(lambda: path in self.served)
 
     def until_last(self) -> None:
         """Wait until the only connection's request is its last, though it is still under way. Raises AssertionError."""
         assert self.server is not None
         (connection,) = self.server.server_state.connections
         assert isinstance(connection, BoundedProtocol)
-        give_up = time.monotonic() + PATIENCE_S
-        while connection.cycle.keep_alive:
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
+        until(lambda: not connection.cycle.keep_alive)
 
     def until_closed(self) -> None:
         """Wait until no connection is left. Raises AssertionError."""
-        give_up = time.monotonic() + PATIENCE_S
-        while self.connections():
-            assert time.monotonic() < give_up
-            time.sleep(0.01)
+        until(lambda: not self.connections())
+
+
+def received_up_to(connection: socket.socket, ending: bytes) -> bytes:
+    """What comes on a connection that stays, up to this ending. Raises AssertionError when it ends before."""
+    received = b""
+    while not received.endswith(ending):
+        piece = connection.recv(65_536)
+        assert piece, received
+        received += piece
+    return received
 
 
 @contextmanager
